@@ -1,0 +1,50 @@
+"""Adapter against full fine-tuning, side by side: python benchmarks/teacher_adapter.py --data glue sst2 cola
+
+Same backbone, seed, batches and epochs; the study's own settings. Prints one JSON line a task.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+from pruning import backbones
+from pruning.batches import encode
+from pruning.config import StudyConfig
+from pruning.data import default_source, load_examples
+from pruning.evaluate import metrics
+from pruning.measure import predict_logits
+from pruning.pipeline import train_teacher
+from pruning.tasks import get_task
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tasks", nargs="+")
+    parser.add_argument("--data", default=default_source())
+    parser.add_argument("--runs", type=Path, default=Path("runs/benchmarks"))
+    options = parser.parse_args()
+    backbone = backbones.find_backbone()
+    tokenizer = backbones.load_tokenizer(backbone)
+    for name in options.tasks:
+        task = get_task(name)
+        train, held = load_examples(task, "train", options.data), load_examples(task, "validation", options.data)
+        config = StudyConfig().resolve(len(train))
+        encoded = encode(tokenizer, train, config.max_length)
+        shown = encode(tokenizer, held, config.max_length)
+        scores = {}
+        for kind in ("adapter", "full"):
+            chosen = dataclasses.replace(config, teacher=kind)
+            folder = options.runs / f"teacher-{name}-{kind}"
+            teacher, _ = train_teacher(chosen, task, backbone, encoded, shown, folder)
+            logits = predict_logits(teacher, tokenizer, held, max_length=config.max_length)
+            scores[kind] = metrics(task, logits, held.labels)[task.main_metric]
+        ratio = scores["adapter"] / scores["full"] if scores["full"] else None
+        row = {"task": name, "metric": task.main_metric, "count": len(held), **scores, "adapter/full": ratio}
+        print(json.dumps(row | {"epochs": config.teacher_epochs, "seed": config.seed}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

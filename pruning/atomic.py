@@ -1,0 +1,120 @@
+"""Put a whole folder in place at once, also over an older one (no torch).
+
+A folder is built under a hidden name beside its place, then renamed. Over an older one that takes two renames: the old
+one moves aside, the new one takes the name. In between readers find the old one aside (`present_folder`), and a
+writer that was killed there is put right by the next one (`sweep`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system: writers are not kept apart there
+    fcntl = None
+
+IN_WORK = "partial"  # a folder being written, or an old one being removed: .<name>.partial-<number>
+MOVED_ASIDE = "replaced"  # a whole old folder while the new one takes its place: .<name>.replaced-<number>
+
+
+def hidden_sibling(folder: Path, kind: str = IN_WORK) -> Path:
+    """A new hidden path beside a folder, which no reader lists."""
+    return folder.parent / f".{folder.name}.{kind}-{time.time_ns():020d}{os.getpid()}"
+
+
+def _hidden_siblings(folder: Path, kind: str) -> list[Path]:
+    """What `hidden_sibling` named, oldest first."""
+    pattern = re.compile(rf"\.{re.escape(folder.name)}\.{kind}-\d+")
+    beside = folder.parent.iterdir() if folder.parent.is_dir() else ()
+    return sorted(path for path in beside if pattern.fullmatch(path.name))
+
+
+def moved_aside(folder: Path) -> list[Path]:
+    """Old versions that a replacement moved aside and has not removed, oldest first."""
+    return _hidden_siblings(folder, MOVED_ASIDE)
+
+
+def present_folder(folder: Path) -> Path:
+    """The folder that holds a study now: where a replacement was cut short, the old one, still aside."""
+    if folder.exists():
+        return folder
+    aside = moved_aside(folder)
+    return aside[-1] if aside else folder
+
+
+@contextmanager
+def only_writer(parent: Path) -> Iterator[bool]:
+    """Keep other writers out of a folder of studies (no lock file to leave behind: the folder itself is locked).
+
+    Yields whether that worked; where a file system has no locks, what others left is not swept.
+    """
+    if fcntl is None:
+        yield False
+        return
+    handle = os.open(parent, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            alone = True
+        except OSError:
+            alone = False
+        yield alone
+    finally:
+        os.close(handle)
+
+
+def sweep(folder: Path, alone: bool) -> None:
+    """Put right what a killed writer of this study left: the old study back in place, half-written ones away."""
+    for aside in reversed(moved_aside(folder)):
+        if not os.path.lexists(folder):
+            aside.rename(folder)  # killed between the two renames of `publish`
+        else:
+            _remove(aside, folder)
+    if alone:
+        for path in _hidden_siblings(folder, IN_WORK):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def publish(staging: Path, folder: Path) -> None:
+    """Rename a complete study into place. Readers fall back on the old one moved aside while the name is free."""
+    for path in (staging, *(path for path in staging.rglob("*") if path.is_dir())):
+        _sync(path)
+    if not os.path.lexists(folder) or not any(folder.iterdir()):
+        staging.rename(folder)
+        _sync(folder.parent)
+        return
+    aside = hidden_sibling(folder, MOVED_ASIDE)
+    folder.rename(aside)
+    try:
+        staging.rename(folder)
+    except BaseException:
+        aside.rename(folder)
+        raise
+    _sync(folder.parent)
+    with suppress(OSError):  # the new one is in place; the next writer sweeps
+        _remove(aside, folder)
+
+
+def _remove(old: Path, folder: Path) -> None:
+    """Remove an old study. Renamed first, so that one that is half removed is never taken for a whole one."""
+    doomed = hidden_sibling(folder)
+    old.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    """Have the names in a folder on the disk before going on."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,128 @@
+"""Files of a study folder: which paths may be in one, and how they are read without trusting them (no torch)."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+
+from pruning.errors import StoreError
+
+DOCUMENT_FILE, FACTORS_FILE, MASKS_FILE, HISTORY_FILE = (
+    "study.json",
+    "factors.safetensors",
+    "masks.safetensors",
+    "history.jsonl",
+)
+CORE_FILES = (FACTORS_FILE, MASKS_FILE, HISTORY_FILE)
+SUFFIXES = (".json", ".jsonl", ".safetensors", ".md", ".txt")
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+MEBIBYTE = 2**20
+MAX_BYTES = {DOCUMENT_FILE: 16 * MEBIBYTE, FACTORS_FILE: 256 * MEBIBYTE, MASKS_FILE: 256 * MEBIBYTE}
+MAX_DIGITS = 18
+MAX_BYTES_OTHER = 64 * MEBIBYTE  # of any other file that is read whole (history, tokenizer, config)
+
+
+def one_line(text: object, limit: int = 300) -> str:
+    """Text from outside made fit for a message: one line, no control characters, of bounded length."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+    return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+def path_problem(path: str) -> str | None:
+    """Why a path in ``files`` is not acceptable, or None."""
+    pure = PurePosixPath(path)
+    plain = path == str(pure) and not pure.is_absolute() and "\\" not in path and ":" not in path
+    if not plain or not pure.parts or any(part.startswith(".") for part in pure.parts) or not path.isprintable():
+        return f"study.json.files: path {path!r}, expected a plain relative path inside the study"
+    if pure.suffix not in SUFFIXES or path == DOCUMENT_FILE:
+        return f"study.json.files: {path!r} does not belong in a study, expected {', '.join(SUFFIXES)}"
+    return None
+
+
+def size_problems(folder: Path, files: Mapping[str, Any], weights_needed: bool) -> Iterator[str]:
+    """Files that are missing, of another size, or not files of this folder."""
+    for name in CORE_FILES:
+        if name not in files:
+            yield f"study.json.files: '{name}' is missing"
+    for path, stored in files.items():
+        try:
+            found = regular_size(folder, path)
+        except FileNotFoundError:
+            if weights_needed or path in CORE_FILES:
+                yield f"{path}: missing"
+            continue
+        except OSError as error:
+            yield f"{path}: {reason_of(error)}"
+            continue
+        if found != stored["bytes"]:
+            yield f"{path}: {found} bytes, expected {stored['bytes']}"
+
+
+def regular_size(folder: Path, path: str) -> int:
+    """Size of a regular file reached without following any link below `folder`; OSError otherwise."""
+    parts = PurePosixPath(path).parts
+    status = folder.lstat()
+    for depth in range(1, len(parts) + 1):
+        status = folder.joinpath(*parts[:depth]).lstat()
+        wanted = stat.S_ISREG if depth == len(parts) else stat.S_ISDIR
+        if not wanted(status.st_mode):
+            raise OSError(
+                "is a link, which a study may not hold" if stat.S_ISLNK(status.st_mode) else "is no plain file"
+            )
+    return status.st_size
+
+
+def reason_of(error: OSError) -> str:
+    """What the system says went wrong, without the path."""
+    return error.strerror or str(error)
+
+
+def read_bytes(folder: Path, path: str) -> bytes:
+    """A study's file as bytes; StoreError where it is missing, no plain file, or far too large to be one."""
+    limit = MAX_BYTES.get(path, MAX_BYTES_OTHER)
+    try:
+        size = regular_size(folder, path)
+        if size > limit:
+            raise StoreError(f"{folder}: {path} has {size} bytes, expected at most {limit}")
+        return folder.joinpath(path).read_bytes()
+    except FileNotFoundError:
+        what = path if folder.is_dir() else "no such folder"
+        raise StoreError(f"{folder}: {what}{' is missing' if what == path else ''}") from None
+    except OSError as error:
+        raise StoreError(f"{folder}: {path} cannot be read: {reason_of(error)}") from error
+
+
+def parse_json(content: bytes, where: str) -> Any:
+    """JSON whose numbers are all finite and of a sensible size; StoreError otherwise."""
+
+    def number(word: str) -> float:
+        if not math.isfinite(value := float(word)):
+            raise ValueError(f"found {word}, expected a finite number")
+        return value
+
+    def integer(word: str) -> int:
+        if len(word) > MAX_DIGITS:
+            raise ValueError(f"found an integer of {len(word)} digits, expected at most {MAX_DIGITS}")
+        return int(word)
+
+    try:
+        return json.loads(content.decode("utf-8"), parse_constant=number, parse_float=number, parse_int=integer)
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{where}: not JSON that a study may hold: {one_line(error, 120)}") from None
+
+
+def tensors(content: bytes, where: str) -> dict[str, np.ndarray]:
+    """Arrays of a safetensors file; StoreError where it cannot be read."""
+    try:
+        return load_tensors(content)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{where}: not a safetensors file: {one_line(error, 120)}") from None

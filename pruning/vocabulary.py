@@ -1,0 +1,257 @@
+"""Cutting a WordPiece tokenizer so that every text it knew stays known: rarer words are spelled in smaller pieces.
+
+WordPiece takes the longest piece that matches, again and again, and gives up on the whole word where nothing matches.
+A word whose characters all have a piece of their own, alone and as a continuation, can therefore never be given up on,
+whichever other pieces are kept; pieces for which that does not hold are kept themselves.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from transformers import PreTrainedTokenizerFast
+
+from pruning.errors import BackboneError, SelectionError
+
+# A continuation is tried after a letter, a digit and a punctuation mark, as pre-tokenizers split between these.
+STEMS = ("a", "1", ".")
+SPECIAL_TOKENS = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """A WordPiece tokenizer's parts.
+
+    Attributes:
+        definition: the whole tokenizer as JSON.
+        numbers: piece -> vocabulary id, of the WordPiece model alone.
+        added: added token -> vocabulary id, specials among them.
+        prefix: what marks a continuation ("##").
+        unknown: the unknown piece.
+        longest_word: words of more characters are unknown.
+    """
+
+    definition: dict[str, Any]
+    numbers: dict[str, int]
+    added: dict[str, int]
+    prefix: str
+    unknown: str
+    longest_word: int
+
+    @property
+    def size(self) -> int:
+        """One more than the highest id."""
+        return max(*self.numbers.values(), *self.added.values(), -1) + 1
+
+    def is_continuation(self, piece: str) -> bool:
+        """Whether a piece goes on with a word."""
+        return piece.startswith(self.prefix) and len(piece) > len(self.prefix)
+
+    def body(self, piece: str) -> str:
+        """The characters of the text that a piece covers."""
+        return piece[len(self.prefix) :] if self.is_continuation(piece) else piece
+
+
+def _read(tokenizer: Any) -> _Pieces:
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    definition = {} if backend is None else json.loads(backend.to_str())
+    model = definition.get("model", {})
+    if model.get("type") != "WordPiece":
+        kind = model.get("type", type(tokenizer).__name__)
+        raise BackboneError(f"tokenizer of type {kind}: expected a fast WordPiece tokenizer, as BERT has")
+    return _Pieces(
+        definition=definition,
+        numbers=model["vocab"],
+        added={token["content"]: token["id"] for token in definition["added_tokens"]},
+        prefix=model["continuing_subword_prefix"],
+        unknown=model["unk_token"],
+        longest_word=model["max_input_chars_per_word"],
+    )
+
+
+def protected_pieces(tokenizer: Any, vocabulary: int | None = None) -> np.ndarray:
+    """Pieces that always stay: specials, single characters, their continuations, and what these cannot spell.
+
+    Any selection that contains them leaves no piece unspellable (`unspellable_pieces` checks that by trying).
+
+    Args:
+        tokenizer: a fast WordPiece tokenizer.
+        vocabulary: rows of the word table, where there are more than pieces.
+
+    Returns:
+        (vocabulary,) bool.
+
+    Raises:
+        BackboneError: if it is not a fast WordPiece tokenizer.
+    """
+    pieces = _read(tokenizer)
+    protected = np.zeros(vocabulary or pieces.size, dtype=bool)
+    protected[list(pieces.added.values())] = True
+    protected[[number for piece, number in pieces.numbers.items() if len(pieces.body(piece)) == 1]] = True
+    protected[pieces.numbers[pieces.unknown]] = True
+    unusable = unusable_pieces(tokenizer, len(protected))
+    for piece, number in pieces.numbers.items():
+        protected[number] |= not unusable[number] and not _is_spellable(pieces, piece)
+    return protected
+
+
+def _is_spellable(pieces: _Pieces, piece: str) -> bool:
+    """Whether each of a piece's characters is a piece in the place where the piece has it."""
+    body = pieces.body(piece)
+    first = pieces.prefix + body[:1] if pieces.is_continuation(piece) else body[:1]
+    return first in pieces.numbers and all(pieces.prefix + character in pieces.numbers for character in body[1:])
+
+
+def unusable_pieces(tokenizer: Any, vocabulary: int | None = None) -> np.ndarray:
+    """Pieces that no text produces, so that nothing is lost without them; specials count as usable.
+
+    These are ``[unused1]`` and the like, pieces that the normaliser would change (capitals in a lower-case vocabulary)
+    or the pre-tokenizer would split (continuations of punctuation), and ids without a piece.
+
+    Returns:
+        (vocabulary,) bool.
+    """
+    pieces = _read(tokenizer)
+    backend = tokenizer.backend_tokenizer
+    unusable = np.ones(vocabulary or pieces.size, dtype=bool)
+
+    def is_one_word(text: str) -> bool:
+        if len(text) > pieces.longest_word:
+            return False
+        if backend.normalizer is not None and backend.normalizer.normalize_str(text) != text:
+            return False
+        return backend.pre_tokenizer is None or [w for w, _ in backend.pre_tokenizer.pre_tokenize_str(text)] == [text]
+
+    for piece, number in pieces.numbers.items():
+        if pieces.is_continuation(piece):
+            unusable[number] = not any(is_one_word(stem + pieces.body(piece)) for stem in STEMS)
+        else:
+            unusable[number] = not is_one_word(piece)
+    unusable[list(pieces.added.values())] = False
+    return unusable
+
+
+def unspellable_pieces(tokenizer: Any, pieces: np.ndarray | Sequence[int]) -> np.ndarray:
+    """Removed pieces that the cut tokenizer does not know, found by tokenizing each of them.
+
+    Args:
+        tokenizer: the full one.
+        pieces: vocabulary ids that stay.
+
+    Returns:
+        Sorted vocabulary ids; empty where no text can become unknown.
+    """
+    full = _read(tokenizer)
+    kept = {int(number) for number in pieces}
+    unusable = unusable_pieces(tokenizer)
+    words = {piece: number for piece, number in full.numbers.items() if number in kept}
+    # Tokenization in the middle of a word: there, only continuations match.
+    inside = {piece: number for piece, number in words.items() if full.is_continuation(piece)}
+    inside |= {full.body(piece): number for piece, number in inside.items()}
+    models = [_model(full, words), _model(full, inside)]
+    unknown = full.numbers[full.unknown]
+    offenders = []
+    for piece, number in full.numbers.items():
+        if number in kept or unusable[number]:
+            continue
+        tokens = models[full.is_continuation(piece)].tokenize(full.body(piece))
+        if any(token.id == unknown for token in tokens):
+            offenders.append(number)
+    return np.array(sorted(offenders), dtype=np.int64)
+
+
+def _model(full: _Pieces, vocabulary: dict[str, int]) -> WordPiece:
+    return WordPiece(
+        vocab={**vocabulary, full.unknown: full.numbers[full.unknown]},
+        unk_token=full.unknown,
+        max_input_chars_per_word=full.longest_word,
+        continuing_subword_prefix=full.prefix,
+    )
+
+
+def close_under_spelling(tokenizer: Any, pieces: np.ndarray | Sequence[int]) -> np.ndarray:
+    """Add specials, and removed pieces that the rest cannot spell, until every text that was known stays known.
+
+    Returns:
+        Sorted vocabulary ids, int64.
+    """
+    full = _read(tokenizer)
+    kept = np.union1d(np.asarray(pieces, dtype=np.int64), [*full.added.values(), full.numbers[full.unknown]])
+    while len(missing := unspellable_pieces(tokenizer, kept)):
+        kept = np.union1d(kept, missing)
+    return kept
+
+
+def cut_tokenizer(
+    tokenizer: Any, pieces: np.ndarray | Sequence[int], *, positions: int | None = None
+) -> PreTrainedTokenizerFast:
+    """A tokenizer of the kept pieces only, numbered from 0 in the order of `pieces`.
+
+    Args:
+        tokenizer: a fast WordPiece tokenizer; it is left as it is.
+        pieces: sorted vocabulary ids, specials among them.
+        positions: longest input, stored as ``model_max_length``; None keeps the full tokenizer's.
+
+    Raises:
+        BackboneError: if it is not a fast WordPiece tokenizer.
+        SelectionError: if a special piece is not among those kept.
+    """
+    full = _read(tokenizer)
+    new_numbers = {int(old): new for new, old in enumerate(pieces)}
+    missing = [token for token, number in full.added.items() if number not in new_numbers]
+    if full.numbers[full.unknown] not in new_numbers:
+        missing.append(full.unknown)
+    if missing:
+        raise SelectionError(f"vocabulary pieces: special piece {missing[0]} is missing, expected all specials kept")
+    definition = dict(full.definition, truncation=None, padding=None)
+    order = sorted((new_numbers[old], piece) for piece, old in full.numbers.items() if old in new_numbers)
+    definition["model"] = dict(definition["model"], vocab={piece: new for new, piece in order})
+    definition["added_tokens"] = sorted(
+        (dict(token, id=new_numbers[token["id"]]) for token in definition["added_tokens"]),
+        key=lambda token: token["id"],
+    )
+    definition["post_processor"] = _renumbered(definition["post_processor"], new_numbers)
+    specials = {name: getattr(tokenizer, name) for name in SPECIAL_TOKENS if getattr(tokenizer, name, None) is not None}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(definition)),
+        model_max_length=positions or tokenizer.model_max_length,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+        padding_side=tokenizer.padding_side,
+        truncation_side=tokenizer.truncation_side,
+        **specials,
+    )
+
+
+def _renumbered(processor: dict[str, Any] | None, new_numbers: dict[int, int]) -> dict[str, Any] | None:
+    """A post-processor's JSON with the ids of its special tokens replaced."""
+    if processor is None:
+        return None
+    if processor["type"] == "Sequence":
+        return dict(processor, processors=[_renumbered(part, new_numbers) for part in processor["processors"]])
+    if processor["type"] == "TemplateProcessing":
+        special = {
+            name: dict(token, ids=[new_numbers[number] for number in token["ids"]])
+            for name, token in processor["special_tokens"].items()
+        }
+        return dict(processor, special_tokens=special)
+    pairs = {
+        name: [*processor[name][:1], new_numbers[processor[name][1]]] for name in ("sep", "cls") if name in processor
+    }
+    return {**processor, **pairs}
+
+
+def piece_counts(encoded_ids: Iterable[np.ndarray | Sequence[int]], vocabulary: int) -> np.ndarray:
+    """How often each vocabulary entry occurs in encoded texts.
+
+    Returns:
+        (vocabulary,) int64.
+    """
+    arrays = [np.asarray(ids, dtype=np.int64) for ids in encoded_ids]
+    flat = np.concatenate(arrays) if arrays else np.zeros(0, dtype=np.int64)
+    return np.bincount(flat, minlength=vocabulary).astype(np.int64)

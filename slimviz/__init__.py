@@ -1,0 +1,1 @@
+"""SlimViz's dashboard: shows stored studies and asks their networks; trains nothing."""

@@ -1,0 +1,104 @@
+"""Layer x head maps: one task's importance, and the difference of two tasks."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from slimviz.charts.scales import AXIS_HEIGHT, PADDING, STRONG, Bounds, diverging_stops, importance_scale
+from slimviz.theme import CUT_MARK, Palette
+
+CLICK = "head_click"  # name of the selection that a click makes
+ROW_HEIGHT = 22
+Head = tuple[int, int]  # layer and head, from 1
+
+
+def head_map(heads: pd.DataFrame, bounds: Bounds, chosen: Head | None, palette: Palette) -> alt.LayerChart:
+    """One study's heads: green above the cut-off, pink below it, "×" on what is cut. A click selects a head.
+
+    Args:
+        heads: columns layer, head, importance, relative, rank, heads, units, head_size, kept, fate (see
+            `head_frames.head_frame`), of one study.
+        bounds: the common scale of all maps on the page.
+        chosen: the head that is outlined.
+        palette: the theme's colours.
+    """
+    frame = heads.assign(mark=["" if kept else CUT_MARK for kept in heads["kept"]])
+    frame["side"] = [value / (bounds[1] if value > 0 else -bounds[0]) for value in frame["relative"]]
+    frame["ranked"] = [f"{rank} of {total}" for rank, total in zip(frame["rank"], frame["heads"], strict=True)]
+    frame["left"] = [f"{units} of {size}" for units, size in zip(frame["units"], frame["head_size"], strict=True)]
+    tooltip = [
+        alt.Tooltip("layer:O"),
+        alt.Tooltip("head:O"),
+        alt.Tooltip("fate:N"),
+        alt.Tooltip("importance:Q", format=".3g"),
+        alt.Tooltip("ranked:N", title="rank"),
+        alt.Tooltip("left:N", title="units kept"),
+    ]
+    colour = alt.Color("relative:Q", legend=None, scale=importance_scale(bounds, palette))
+    return _map(frame, colour, tooltip, chosen, palette)
+
+
+def difference_map(
+    heads: pd.DataFrame, titles: tuple[str, str], chosen: Head | None, palette: Palette
+) -> alt.LayerChart:
+    """Purple where a head matters more to the first study, orange where more to the second.
+
+    Cells carry a letter where only one of the two keeps the head, "×" where neither does.
+
+    Args:
+        heads: columns layer, head, difference, first, second, first_fate, second_fate, mark (see
+            `head_frames.difference_frame`).
+        titles: names of the two studies.
+        chosen: the head that is outlined.
+        palette: the theme's colours.
+    """
+    reach = max(0.3, float(heads["difference"].abs().max()))
+    frame = heads.assign(side=heads["difference"] / reach)
+    stops = diverging_stops((-reach, reach), palette.difference)
+    colour = alt.Color(
+        "difference:Q",
+        legend=None,
+        scale=alt.Scale(domain=stops, range=list(palette.difference), clamp=True, interpolate="rgb"),
+    )
+    tooltip = [
+        alt.Tooltip("layer:O"),
+        alt.Tooltip("head:O"),
+        alt.Tooltip("first:Q", format=".3g", title=f"A: {titles[0]}"),
+        alt.Tooltip("first_fate:N", title="A"),
+        alt.Tooltip("second:Q", format=".3g", title=f"B: {titles[1]}"),
+        alt.Tooltip("second_fate:N", title="B"),
+        alt.Tooltip("difference:Q", format="+.2f", title="decades more in A"),
+    ]
+    return _map(frame, colour, tooltip, chosen, palette)
+
+
+def _map(
+    frame: pd.DataFrame, colour: alt.Color, tooltip: list[alt.Tooltip], chosen: Head | None, palette: Palette
+) -> alt.LayerChart:
+    frame = frame.assign(chosen=[head == chosen for head in zip(frame["layer"], frame["head"], strict=True)])
+    axis = {"ticks": False, "domain": False, "labelOverlap": "parity", "labelFlush": False}
+    base = alt.Chart().encode(
+        x=alt.X("head:O", title="head", axis=alt.Axis(labelAngle=0, **axis)),
+        y=alt.Y("layer:O", title="layer", axis=alt.Axis(**axis)),
+        tooltip=tooltip,
+    )
+    cells = (
+        base.mark_rect(stroke=palette.background, strokeWidth=1, cursor="pointer")
+        .encode(color=colour)
+        .add_params(alt.selection_point(name=CLICK, fields=["layer", "head"], toggle="true", clear=False))
+    )
+    strong = f"abs(datum.side) > {STRONG}"
+    marks = base.mark_text(fontSize=13, cursor="pointer").encode(
+        text="mark:N",
+        color=alt.condition(strong, alt.value(palette.mark_on_strong), alt.value(palette.mark)),
+    )
+    outline = (
+        base.transform_filter("datum.chosen")
+        .mark_rect(fillOpacity=0, stroke=palette.outline, strokeWidth=3, cursor="pointer")
+        .encode()
+    )
+    rows = int(frame["layer"].nunique())
+    return alt.layer(cells, marks, outline, data=frame).properties(
+        height=ROW_HEIGHT * rows + AXIS_HEIGHT, padding=PADDING
+    )

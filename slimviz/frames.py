@@ -1,0 +1,266 @@
+"""Stored values -> tidy frames, one row per thing that a chart or table draws (pure: no Streamlit, no files)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pruning.selection import ImportanceFactors, Selection
+from pruning.sites import (
+    LAYER_SITES,
+    BertShape,
+    Masks,
+    NetworkShape,
+    Site,
+    attention_parameters,
+    count_flops,
+    ffn_parameters,
+)
+from pruning.store import Study
+from slimviz.theme import SITE_TITLES, amount_text, value_text
+
+FLOP_LENGTH = 32  # tokens: the length at which FLOPs are counted and speed-ups quoted
+SPEED_LENGTHS = (FLOP_LENGTH, "real", 64, 128, 16)  # which measured length stands for the speed-up, best first
+
+
+def study_title(key: str, study: Study) -> str:
+    """A study as printed: its task, and its key where that says more."""
+    return study.task.title if key == study.task.name else f"{study.task.title} ({key})"
+
+
+def budgets(study: Study) -> list[str]:
+    """Budgets with masks, as stored ("10"), largest first."""
+    return sorted(study.selections, key=float, reverse=True)
+
+
+def default_budget(percents: list[str]) -> str:
+    """The budget that a page opens with: 10%, or else the smallest."""
+    return "10" if "10" in percents else percents[-1]
+
+
+def main_result(study: Study, variant: str) -> dict[str, Any] | None:
+    """A variant's result on the task's main validation split, with the study's own seed where it has several."""
+    found = [result for result in study.results if result["variant"] == variant]
+    split, seed = study.task.validation[0], study.data["provenance"]["seed"]
+    found.sort(key=lambda result: (result["split"] != split, result["seed"] != seed))
+    return found[0] if found else None
+
+
+def main_speed(study: Study, variant: str, batch: int) -> dict[str, Any] | None:
+    """A variant's measured speed at a batch size, at 32 tokens where that was measured."""
+    rows = [row for row in study.data["speed"] if row["variant"] == variant and row["batch"] == batch]
+    rows.sort(key=lambda row: SPEED_LENGTHS.index(row["length"]) if row["length"] in SPEED_LENGTHS else 99)
+    return rows[0] if rows else None
+
+
+def overview_row(key: str, study: Study, percent: str) -> dict[str, Any]:
+    """All that Overview says about one study at one budget; None where a number was not measured."""
+    task = study.task
+    metric = task.main_metric
+    teacher, slim, one_shot = (
+        main_result(study, name) for name in ("teacher", f"slim-{percent}", f"one-shot-{percent}")
+    )
+    interval = (slim or {}).get("interval") or {}
+    row: dict[str, Any] = {
+        "study": key,
+        "title": study_title(key, study),
+        "metric": task.metric_title(),
+        "percent": percent,
+        "split": (slim or teacher or {}).get("split"),
+        "floor": study.data["floor"].get(metric),
+        "interval_low": interval.get("low"),
+        "interval_high": interval.get("high"),
+        "difference": interval.get("difference"),
+    }
+    for name, result in (("teacher", teacher), ("slim", slim), ("one_shot", one_shot)):
+        row[f"{name}_score"] = result["metrics"].get(metric) if result else None
+        counted = result["correct"] if result and metric == "accuracy" else None
+        row[f"{name}_correct"], row[f"{name}_count"] = counted, result["count"] if result else None
+        row[f"{name}_bytes"] = result["size_bytes"] if result else None
+    for name in ("retention", "retention_above_floor", "total_density", "encoder_density", "flop_ratio"):
+        row[name] = slim[name] if slim else None
+    if slim is None and percent in study.selections:
+        row |= {name: study.selections[percent][name] for name in ("total_density", "encoder_density")}
+    for batch in (1, 32):
+        speed = main_speed(study, f"slim-{percent}", batch)
+        row[f"speedup_{batch}"] = speed["speedup"] if speed else None
+        row["conditions"] = conditions_text(speed) if speed else row.get("conditions")
+    row["ships_weights"] = study.weights(f"slim-{percent}") is not None
+    return row
+
+
+def conditions_text(speed: Mapping[str, Any]) -> str:
+    """What a speed was measured on: "CPU, 2 threads, 32 tokens"."""
+    device = str(speed["device"]).upper()
+    threads = f", {speed['threads']} thread{'' if speed['threads'] == 1 else 's'}" if device == "CPU" else ""
+    length = "the validation texts" if speed["length"] == "real" else f"{speed['length']} tokens"
+    return f"{device}{threads}, {length}"
+
+
+def hardware_text(hardware: Any) -> str:
+    """The hardware a study was made on, in words, however it was stored."""
+    return hardware if isinstance(hardware, str) else ", ".join(str(value) for value in hardware.values())
+
+
+def provenance_text(study: Study) -> str:
+    """A study's provenance in one line."""
+    provenance = study.data["provenance"]
+    data, seconds = provenance["data"], [value for value in provenance["seconds"].values() if value]
+    try:
+        date = datetime.fromisoformat(provenance["date"]).strftime("%Y-%m-%d")
+    except ValueError:
+        date = provenance["date"]
+    parts = [study.data["backbone"]["name"], date]
+    parts.append(f"commit {provenance['commit'][:7]}" if provenance["commit"] else "no commit recorded")
+    parts.append(f"seed {provenance['seed']}")
+    rows = [f"{data[split]['rows']:,} {word}" for split, word in (("train", "training"), ("validation", "validation"))
+            if data.get(split) and "rows" in data[split]]  # fmt: skip
+    parts.append(f"{' and '.join(rows)} examples from {data['source']}" if rows else f"data: {data['source']}")
+    where = f"{hardware_text(provenance['hardware'])}, {provenance['threads']} threads"
+    parts.append(f"{sum(seconds) / 60:.0f} minutes on {where}" if seconds else where)
+    return " · ".join(parts)
+
+
+def command_text(study: Study) -> str:
+    """The command that made the study."""
+    command = study.data["provenance"]["command"]
+    return command if isinstance(command, str) else " ".join(map(str, command))
+
+
+def open_sites(masks: Masks, settings: Mapping[str, Any]) -> list[Site]:
+    """Layer sites that the selection could cut, or did."""
+    named = set(settings.get("sites", ()))
+    return [site for site in LAYER_SITES if site in named or not masks[site].all()]
+
+
+def survival_frame(masks: Masks) -> pd.DataFrame:
+    """One row per layer and site: how many units are left. The residual width has one row, without a layer."""
+    rows = []
+    for site, mask in masks.items():
+        for layer, units in enumerate(np.atleast_2d(mask)):
+            kept, total = int(units.sum()), len(units)
+            rows.append(
+                {
+                    "layer": None if site is Site.HIDDEN else layer + 1,
+                    "site": site.value,
+                    "title": SITE_TITLES[site],
+                    "kept": kept,
+                    "total": total,
+                    "share": kept / total,
+                    "counts": f"{kept:,} of {total:,}",
+                }
+            )
+    return pd.DataFrame(rows).astype({"layer": "Int64"})
+
+
+def layer_frame(
+    survival: pd.DataFrame, sites: Sequence[Site], selection: Selection, dense: NetworkShape
+) -> pd.DataFrame:
+    """One row per layer: units left at the sites open to cutting, and what the layer costs against the teacher's."""
+    network = selection.shape
+    chosen = survival[survival["site"].isin([site.value for site in sites])]
+    frame = chosen.groupby("layer", as_index=False)[["kept", "total"]].sum()
+    frame["share"] = frame["kept"] / frame["total"]
+    frame["counts"] = [f"{kept:,} of {total:,}" for kept, total in zip(frame["kept"], frame["total"], strict=True)]
+    costs = [(_layer_cost(network, layer), _layer_cost(dense, layer)) for layer in range(len(frame))]
+    for place, name in enumerate(("parameters", "flops")):
+        frame[name] = [
+            f"{amount_text(slim[place])} of {amount_text(teacher[place])} ({slim[place] / teacher[place]:.1%})"
+            for slim, teacher in costs
+        ]
+    frame["heads"] = [
+        f"{slim.heads} of {teacher.heads}" for slim, teacher in zip(network.layers, dense.layers, strict=True)
+    ]
+    frame["cutoffs"] = ", ".join(f"{SITE_TITLES[site]} {value_text(selection.cutoff.get(site))}" for site in sites)
+    return frame
+
+
+def _layer_cost(network: NetworkShape, layer: int) -> tuple[int, int]:
+    """Stored parameters of one layer, and its FLOPs for a text of 32 tokens."""
+    shape = network.layers[layer]
+    parameters = attention_parameters(shape, network.hidden, network.head_size) + ffn_parameters(shape, network.hidden)
+    alone, none = replace(network, layers=(shape,)), replace(network, layers=())
+    return parameters, count_flops(alone, FLOP_LENGTH) - count_flops(none, FLOP_LENGTH)
+
+
+def site_frame(survival: pd.DataFrame, cutoff: Mapping[Site, float] | None = None) -> pd.DataFrame:
+    """One row per site, over all layers: the share removed; `cutoff` is the importance of the least unit kept."""
+    frame = survival.groupby(["site", "title"], as_index=False, sort=False)[["kept", "total"]].sum()
+    frame["removed"] = 1 - frame["kept"] / frame["total"]
+    frame["counts"] = [f"{kept:,} of {total:,}" for kept, total in zip(frame["kept"], frame["total"], strict=True)]
+    frame["cutoff"] = [float((cutoff or {}).get(Site(site), np.nan)) for site in frame["site"]]
+    return frame
+
+
+def unit_frame(factors: ImportanceFactors, criterion: str, masks: Masks, layer: int, *, in_order: bool) -> pd.DataFrame:
+    """One row per unit of a layer, with its importance relative to the site's cut-off in that layer.
+
+    Args:
+        factors: the study's.
+        criterion: whose factors are shown; sites without factors are left out.
+        masks: which units survive.
+        layer: the layer, from 0.
+        in_order: units as they lie in the matrices; otherwise the most important first.
+
+    Returns:
+        Columns site, title, place (from 0, where the unit is drawn), unit (from 1), head (at `attention_context`),
+        importance, relative (decades above the cut-off), kept.
+    """
+    parts = []
+    for site in LAYER_SITES:
+        if site not in factors.by_criterion[criterion]:
+            continue
+        values = np.abs(factors.by_criterion[criterion][site][layer]).astype(np.float64)
+        if len(values) != len(masks[site][layer]):
+            continue  # one value a head: nothing to say about units
+        order = np.arange(len(values)) if in_order else np.lexsort((~masks[site][layer], -values))
+        kept = masks[site][layer]
+        heads = order // factors.shape.head_size + 1 if site is Site.ATTENTION_CONTEXT else np.zeros(len(order), int)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "site": site.value,
+                    "title": SITE_TITLES[site],
+                    "place": np.arange(len(order)),
+                    "unit": order + 1,
+                    "head": heads,
+                    "importance": values[order],
+                    "relative": relative_importance(values, kept)[order],
+                    "kept": kept[order],
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["site", "kept"])
+
+
+def cut_off(values: np.ndarray, kept: np.ndarray) -> float:
+    """The importance that as many units reach as survive: where a ranking by these values alone would cut.
+
+    Halfway, on a logarithmic scale, between the last unit in and the first one out; the least value where all survive,
+    above the greatest where none does.
+    """
+    ranked = np.sort(np.abs(values).ravel().astype(np.float64))[::-1]
+    count = int(kept.sum())
+    if not len(ranked):
+        return 1.0
+    if count == 0:
+        return float(max(2 * ranked[0], 1e-12))
+    if count == len(ranked):
+        return float(max(ranked[-1], 1e-12))
+    return float(np.sqrt(max(ranked[count - 1], 1e-12) * max(ranked[count], 1e-12)))
+
+
+def relative_importance(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Decades above (positive) or below (negative) the `cut_off`."""
+    floor = np.maximum(np.abs(values).astype(np.float64), 1e-12)
+    return np.log10(floor) - np.log10(cut_off(values, kept))
+
+
+def shape_words(shape: BertShape) -> str:
+    """A backbone's widths in words."""
+    return f"{shape.layers} layers, {shape.heads} heads, {shape.hidden} wide"

@@ -1,0 +1,310 @@
+"""One live run: teacher and slim answer the same labelled texts, batch by batch, and are timed in turns.
+
+No Streamlit: the page consumes `LiveRun.steps()` and may stop between any two steps. What was done by then is whole:
+both networks have answered the same examples, so `rows()` compares them fairly after a stop, too.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pruning import data
+from pruning.data import Examples, load_examples
+from pruning.errors import DataError
+from pruning.latency import summary
+from pruning.store import Study
+from pruning.tasks import TASKS, Task
+from slimviz import live
+
+LENGTHS = (16, 32, 64, 128)
+BATCHES = (1, 8, 32)
+SAMPLE_SEED = 0  # of the examples drawn where not all are asked for
+SPEED_ROUNDS = 30
+FEWEST_ROUNDS = 5
+SPEED_SECONDS = 20.0  # after this, the rounds done so far have to do
+HUB_SECONDS = 3.0  # how long the hub has to answer before the probe set takes its place
+
+
+@dataclass(frozen=True)
+class DataChoice:
+    """Labelled examples that may be had here: `source` as `pruning.data` takes it, and its name on screen."""
+
+    source: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Examples for a run.
+
+    Attributes:
+        examples: what the networks answer.
+        available: how many there were to draw from.
+        title: what they are, in words.
+        note: what did not go as asked, or None.
+    """
+
+    examples: Examples
+    available: int
+    title: str
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What a person chose.
+
+    Attributes:
+        device: as torch names it.
+        batch: texts a batch.
+        length: tokens a text for the timing, or None to time the real texts themselves.
+    """
+
+    device: str
+    batch: int
+    length: int | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """Progress after a batch: the share done, and what has been done in words."""
+
+    share: float
+    text: str
+
+
+def data_choices(task: Task) -> list[DataChoice]:
+    """Where labelled examples of a task may come from, the best first; none for a task that is only a user's own."""
+    choices = []
+    if task.name in TASKS:
+        source = data.default_source()
+        where = "from the Hugging Face hub" if source == "hub" else f"from the folder {Path(source).name or source}"
+        choices.append(DataChoice(source, f"GLUE validation, {where}"))
+    if (data.PROBE_FOLDER / f"{task.name}.jsonl").is_file():
+        choices.append(DataChoice("probe", "Probe set, written for this project"))
+    return choices
+
+
+def draw(task: Task, split: str, source: str, most: int | None) -> Drawn:
+    """Read examples and draw a seeded sample of them; the probe set takes the place of what cannot be read.
+
+    Args:
+        task: the task.
+        split: one of its validation splits.
+        source: of a `DataChoice`.
+        most: how many examples at most; None for all.
+
+    Raises:
+        DataError: if there is no probe set either.
+    """
+    note = None
+    try:
+        if source == "hub" and not _hub_answers():
+            raise DataError(
+                f"the Hugging Face hub did not answer within {HUB_SECONDS:g} seconds; expected a network, or a folder "
+                f"with GLUE in {data.SOURCE_VARIABLE}"
+            )
+        examples = load_examples(task, split, source)
+    except DataError as error:
+        if source == "probe" or not any(choice.source == "probe" for choice in data_choices(task)):
+            raise
+        note = f"GLUE's validation split cannot be read here ({error}). The probe set takes its place."
+        source, examples = "probe", load_examples(task, split, "probe")
+    available = len(examples)
+    if source == "probe":
+        title = "the probe set (written for this project)"
+    else:
+        title = f"GLUE {task.title} {split.replace('_', ' ')} ({'hub' if source == 'hub' else 'folder'})"
+    if most is not None and most < available:
+        chosen = np.sort(np.random.default_rng(SAMPLE_SEED).permutation(available)[:most])
+        examples = examples.take(chosen)
+    return Drawn(examples, available, title, note)
+
+
+def _hub_answers() -> bool:
+    """Whether the hub is worth asking: it answers, or we are told to be offline, and then only the cache is asked."""
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        return True
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    try:
+        request = urllib.request.Request(endpoint, method="HEAD")  # noqa: S310  # https, or what the user set
+        with urllib.request.urlopen(request, timeout=HUB_SECONDS):  # noqa: S310
+            return True
+    except urllib.error.HTTPError:
+        return True  # it answered, though not with this page
+    except (OSError, ValueError):
+        return False
+
+
+class LiveRun:
+    """Teacher and slim on the same examples, in turns.
+
+    Args:
+        study: whose networks they are.
+        networks: the teacher first, where it is there.
+        drawn: labelled examples, or None to measure speed alone (then `settings.length` must be given).
+        settings: what a person chose.
+    """
+
+    def __init__(
+        self, study: Study, networks: Sequence[live.Network], drawn: Drawn | None, settings: RunSettings, split: str
+    ) -> None:
+        self.study, self.networks, self.drawn = study, tuple(networks), drawn
+        self.settings, self.split = settings, split
+        self.is_complete = False
+        self.started = datetime.now(UTC)
+        self.answered = 0
+        self._logits: list[list[np.ndarray]] = [[] for _ in self.networks]
+        self._seconds: list[list[tuple[float, int]]] = [[] for _ in self.networks]  # and how many texts they took
+        self._truncated = [0] * len(self.networks)
+        self._tokens = [0] * len(self.networks)
+
+    def steps(self) -> Iterator[Step]:
+        """Do the work, a batch at a time."""
+        size = self.settings.batch
+        total = 0 if self.drawn is None else len(self.drawn.examples)
+        batches = -(-total // size)
+        rounds = 0 if self.settings.length is None else SPEED_ROUNDS
+        for number, batch in enumerate(self._batches(size)):
+            self._answer(batch, number)
+            text = f"{self.answered:,} of {total:,} examples answered by {self._who()}"
+            yield Step((number + 1) / (batches + rounds), text)
+        began = time.monotonic()
+        for number in range(rounds):
+            self._time(self.settings.length or 0, number)
+            yield Step((batches + number + 1) / (batches + rounds), f"timing: round {number + 1} of {rounds}")
+            if number + 1 >= FEWEST_ROUNDS and time.monotonic() - began > SPEED_SECONDS:
+                break
+        self.is_complete = True
+
+    def _batches(self, size: int) -> Iterator[Examples]:
+        if self.drawn is not None:
+            examples = self.drawn.examples
+            for start in range(0, len(examples), size):
+                yield examples.take(range(start, min(start + size, len(examples))))
+
+    def _who(self) -> str:
+        return "both networks" if len(self.networks) == 2 else "the network"
+
+    def _order(self, number: int) -> list[int]:
+        """Who goes first changes each round, so that neither always finds the caches warm."""
+        order = list(range(len(self.networks)))
+        return order[number % len(order) :] + order[: number % len(order)]
+
+    def _answer(self, batch: Examples, number: int) -> None:
+        with live.computing():
+            for index in self._order(number):
+                network = self.networks[index]
+                inputs, truncated, tokens = live.batch_of(network, batch)
+                if number == 0:
+                    live.forward(network, inputs)  # the first pass at a size also makes room for it
+                logits, seconds = live.forward(network, inputs)
+                self._logits[index].append(logits)
+                self._truncated[index] += truncated
+                self._tokens[index] += tokens
+                if self.settings.length is None:
+                    self._seconds[index].append((seconds, len(batch)))
+        self.answered += len(batch)
+
+    def _time(self, length: int, number: int) -> None:
+        with live.computing():
+            for index in self._order(number):
+                network = self.networks[index]
+                inputs = live.made_up_batch(network, self.settings.batch, length)
+                if number == 0:
+                    live.forward(network, inputs)
+                self._seconds[index].append((live.forward(network, inputs)[1], self.settings.batch))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One flat row a network of what has been done so far; empty where nothing has."""
+        if not self.answered and not self._seconds[0]:
+            return []
+        medians = [_latency(seconds, self.settings.batch).get("median_ms") for seconds in self._seconds]
+        is_compared = self.networks[0].variant == live.TEACHER
+        rows = []
+        for index, network in enumerate(self.networks):
+            row = self._what(network) | self._scores(index)
+            row |= _latency(self._seconds[index], self.settings.batch)
+            if is_compared and medians[0] and medians[index]:
+                row["speedup"] = medians[0] / medians[index]
+            rows.append(row)
+        return rows
+
+    def _what(self, network: live.Network) -> dict[str, Any]:
+        from pruning.measure import environment
+
+        here = environment()
+        return {
+            "study": self.study.name,
+            "task": self.study.task.name,
+            "network": network.variant,
+            "status": "complete" if self.is_complete else "stopped",
+            "started": self.started.isoformat(timespec="seconds"),
+            "device": network.device,
+            "hardware": here["hardware"],
+            "threads": here["threads"],
+            "torch": here["libraries"]["torch"],
+            "transformers": here["libraries"]["transformers"],
+            "data": None if self.drawn is None else self.drawn.title,
+            "split": None if self.drawn is None else self.split,
+            "examples": self.answered,
+            "examples_available": None if self.drawn is None else self.drawn.available,
+            "batch": self.settings.batch,
+            "length": "real texts" if self.settings.length is None else self.settings.length,
+        }
+
+    def _scores(self, index: int) -> dict[str, Any]:
+        """Metrics, counts and, but for the teacher, the paired interval against it."""
+        from pruning import evaluate
+
+        if self.drawn is None or not self.answered:
+            return {}
+        task, labels = self.study.task, self.drawn.examples.labels[: self.answered]
+        logits = [np.concatenate(parts) for parts in self._logits]
+        metrics = evaluate.metrics(task, logits[index], labels)
+        main, floor = task.main_metric, evaluate.floor(task, labels)[task.main_metric]
+        row: dict[str, Any] = {
+            "metric": main,
+            **metrics,
+            "correct": evaluate.correct(task, logits[index], labels),
+            "floor": floor,
+            "tokens_per_text": self._tokens[index] / self.answered,
+            "truncated": self._truncated[index],
+        }
+        if index and self.networks[0].variant == live.TEACHER:
+            interval = evaluate.paired_bootstrap(task, logits[index], logits[0], labels)
+            teacher = evaluate.metrics(task, logits[0], labels)[main]
+            row |= {
+                "difference": interval.difference,
+                "low": interval.low,
+                "high": interval.high,
+                "resamples": interval.resamples,
+                "retention": evaluate.retention(metrics[main], teacher),
+                "retention_above_floor": evaluate.retention_above_floor(metrics[main], teacher, floor),
+            }
+        return row
+
+
+def _latency(timed: Sequence[tuple[float, int]], batch: int) -> dict[str, Any]:
+    """Median and 95th percentile of full batches (of all, where none is full), and texts a second."""
+    chosen = [entry for entry in timed if entry[1] == batch] or list(timed)
+    if not chosen:
+        return {}
+    seconds = [entry[0] for entry in chosen]
+    timed_ms = summary(seconds)
+    return {
+        "median_ms": timed_ms.median_ms,
+        "p95_ms": timed_ms.p95_ms,
+        "timed_batches": timed_ms.runs,
+        "texts_per_second": sum(entry[1] for entry in chosen) / sum(seconds),
+    }

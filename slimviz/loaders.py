@@ -1,0 +1,131 @@
+"""Cached reads of the store: the dashboard's only `st.cache_data`.
+
+Every cached function takes a stamp of the files it reads, so that a study that changes on disk is read again.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from pruning import store
+from pruning.errors import StoreError
+from pruning.selection import Budget, ImportanceFactors, Selection, SelectionSettings, select
+from pruning.sites import Masks
+from pruning.store import BrokenStudy, Study
+
+Stamp = tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Library:
+    """What the study folders hold.
+
+    Attributes:
+        studies: studies that can be shown, by the key that pages and URLs use: the name, or "folder/name" where an
+            earlier folder has a study of that name already.
+        broken: folders that should be studies but cannot be read, each with its reason.
+    """
+
+    studies: dict[str, Study]
+    broken: tuple[BrokenStudy, ...]
+
+
+def library() -> Library:
+    """All studies, bundled ones first."""
+    folders = tuple(str(folder) for folder in store.study_folders())
+    found = _list(folders, tuple(_stamp(folder, deep=True) for folder in folders))
+    studies: dict[str, Study] = {}
+    for study in found:
+        if isinstance(study, Study):
+            studies[_free_key(study, studies)] = study
+    return Library(studies, tuple(entry for entry in found if isinstance(entry, BrokenStudy)))
+
+
+def _free_key(study: Study, taken: dict[str, Study]) -> str:
+    """A key for a study that no other has; commas separate studies in a URL, so none may hold one."""
+    longer = f"{study.folder.parent.name}/{study.name}".replace(",", "_")
+    candidates = [study.name, longer, *(f"{longer}-{number}" for number in range(2, len(taken) + 3))]
+    return next(key for key in candidates if key not in taken)
+
+
+def factors(study: Study) -> ImportanceFactors:
+    """A study's importance factors; raises `StoreError` where they cannot be read."""
+    return _factors(study, _stamp(study.folder))
+
+
+def masks(study: Study, percent: str) -> Masks:
+    """The stored masks of one budget; raises `StoreError` where they cannot be read."""
+    return _masks(study, percent, _stamp(study.folder))
+
+
+def history(study: Study) -> list[dict]:
+    """The training log; raises `StoreError` where it cannot be read."""
+    return _history(study, _stamp(study.folder))
+
+
+def selection(study: Study, percent: str) -> Selection:
+    """The selection re-run on the stored factors; raises `StoreError` or `SelectionError`.
+
+    At a stored budget it runs exactly as it was stored. At any other total density it takes the criterion and the
+    settings of the stored budget that is closest.
+
+    Args:
+        study: the study.
+        percent: total density in percent, "10".
+    """
+    return _selection(study, percent, _stamp(study.folder))
+
+
+def _stamp(folder: str | Path, deep: bool = False) -> Stamp:
+    """Name, time and size of a folder's files (of its study folders' files, when deep); empty where unreadable."""
+    try:
+        entries = sorted(Path(folder).glob("*/*" if deep else "*"))
+        return tuple((str(entry), (stat := entry.stat()).st_mtime_ns, stat.st_size) for entry in entries)
+    except OSError:
+        return ()
+
+
+def _address(study: Study) -> str:
+    return str(study.folder)
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def _list(folders: tuple[str, ...], stamps: tuple[Stamp, ...]) -> list[Study | BrokenStudy]:
+    del stamps  # only part of the cache's key
+    return store.list_studies([Path(folder) for folder in folders])
+
+
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs={Study: _address})
+def _factors(study: Study, stamp: Stamp) -> ImportanceFactors:
+    del stamp
+    return store.load_factors(study)
+
+
+@st.cache_data(show_spinner=False, max_entries=256, hash_funcs={Study: _address})
+def _masks(study: Study, percent: str, stamp: Stamp) -> Masks:
+    del stamp
+    return store.load_masks(study, percent)
+
+
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs={Study: _address})
+def _history(study: Study, stamp: Stamp) -> list[dict]:
+    del stamp
+    return store.load_history(study)
+
+
+@st.cache_data(show_spinner=False, max_entries=512, hash_funcs={Study: _address})
+def _selection(study: Study, percent: str, stamp: Stamp) -> Selection:
+    wanted = float(percent)
+    closest = min(study.selections, key=lambda stored: abs(math.log(max(float(stored), 1e-9) / wanted)))
+    stored = study.selections[closest]
+    try:
+        settings = SelectionSettings(**stored["settings"])
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"{study.folder}: settings of the selection at {closest}%: {error}") from None
+    exact = float(closest) == wanted
+    budget = Budget(**stored["budget"]) if exact else Budget("total_density", wanted / 100)
+    return select(_factors(study, stamp), budget, settings, stored["criterion"])

@@ -1,0 +1,255 @@
+"""Heads: which heads matter to which task? Maps side by side on one scale, differences, similarity of tasks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from pruning.errors import SlimVizError
+from pruning.store import Study
+from slimviz import frames, head_frames, loaders, sentences, state, theme
+from slimviz.charts.head_map import CLICK, difference_map, head_map
+from slimviz.charts.scales import importance_bounds, importance_legend
+from slimviz.charts.similarity_map import similarity_map
+from slimviz.head_frames import HeadStudy
+from slimviz.pages import begin, link
+from slimviz.theme import Palette
+
+MAPS_A_ROW = 3
+Chosen = tuple[int, int] | None  # layer and head, from 0
+
+
+def render() -> None:
+    """Draw the page."""
+    library = begin("heads")
+    shown, percent = _choose_studies(library.studies)
+    studies = _load(shown, percent)
+    if not studies:
+        return
+    palette = theme.palette(st.context.theme.type)
+    criterion, chosen = _choose_view(studies)
+    heads = head_frames.head_frame(studies, criterion)
+    _maps(heads, percent, criterion, chosen, palette)
+    if chosen is not None:
+        _head_card(heads, chosen, percent)
+    if len(studies) > 1:
+        _difference(heads, chosen, palette)
+        _similarity(heads, palette)
+    else:
+        st.info("Differences and similarities appear once two studies of the same backbone are shown.")
+    _table(heads)
+
+
+def _choose_studies(studies: dict[str, Study]) -> tuple[dict[str, Study], str]:
+    """Studies of one backbone, and the budget; in the URL as `backbone`, `studies` and `budget`."""
+    groups = head_frames.backbone_groups(studies)
+    names = list(groups)
+    current = next((name for name, keys in groups.items() if state.read("study") in keys), names[0])
+    name = current
+    if len(names) > 1:
+        name = state.choose(
+            st.selectbox,
+            "Backbone (heads of different backbones are different things, so they never share a map)",
+            "backbone",
+            names,
+            fallback=current,
+        )
+    keys = groups[name]
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
+    with left:
+        titles = {key: frames.study_title(key, studies[key]) for key in keys}
+        chosen = state.choose_several(
+            "Studies", "studies", keys, fallback=keys, what="study", format_func=lambda key: titles.get(key, key)
+        )
+    percents = sorted({p for key in chosen for p in frames.budgets(studies[key])}, key=float, reverse=True)
+    if not percents:
+        st.info("None of these studies has a stored budget yet.")
+        st.stop()
+    with right:
+        percent = state.choose(
+            st.segmented_control,
+            "Budget",
+            "budget",
+            percents,
+            fallback=frames.default_budget(percents),
+            format_func=lambda text: f"{text}%",
+            required=True,
+        )
+    return {key: studies[key] for key in chosen}, percent
+
+
+def _load(studies: dict[str, Study], percent: str) -> list[HeadStudy]:
+    """Factors and masks of the chosen studies; what cannot be read is said and left out."""
+    loaded = []
+    for key, study in studies.items():
+        title = frames.study_title(key, study)
+        if percent not in study.selections:
+            st.warning(f"{theme.plain(title)} has no masks at {theme.plain(percent)}%, so it is left out.")
+            continue
+        try:
+            loaded.append(HeadStudy(key, title, loaders.factors(study), loaders.masks(study, percent)))
+        except SlimVizError as error:
+            st.warning(f"{theme.plain(title)} is left out: {theme.plain(str(error))}")
+    return loaded
+
+
+def _choose_view(studies: list[HeadStudy]) -> tuple[str, Chosen]:
+    """Criterion and head; in the URL as `criterion` and `head`."""
+    shape = studies[0].factors.shape
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
+    with left:
+        criterion = state.choose(
+            st.segmented_control,
+            "Importance by",
+            "criterion",
+            head_frames.criteria(studies),
+            format_func=theme.criterion_title,
+            required=True,
+        )
+    chosen = state.resolve("head", lambda raw: state.parse_head(raw, shape.layers, shape.heads), state.format_head)
+    options = [state.NONE, *(state.format_head(place) for place in np.ndindex(shape.layers, shape.heads))]
+    with right:
+        state.choose(
+            st.selectbox, "Head (or click one)", "head", options, format_func=state.head_option_title, key="head-box"
+        )
+    return criterion, chosen
+
+
+def _maps(heads: pd.DataFrame, percent: str, criterion: str, chosen: Chosen, palette: Palette) -> None:
+    """One map a study, all on one scale."""
+    sentence = sentences.heads_sentence(heads, percent)
+    st.markdown(f"**{theme.plain(sentence)}**")
+    bounds = importance_bounds(heads["relative"])
+    left, right = st.columns([1, 2])
+    with left:
+        st.altair_chart(importance_legend(bounds, palette), width="stretch", alt="Colours: pink below, green above")
+    with right:
+        st.caption(
+            f"{theme.criterion_title(criterion)}, mean over a head's units: green above the task's cut-off (the level "
+            "that as many heads reach as survive), pink below it, all maps on one scale. × marks a head that was cut."
+        )
+    outlined = None if chosen is None else (chosen[0] + 1, chosen[1] + 1)
+    groups = [(str(key), group) for key, group in heads.groupby("study", sort=False)]
+    width = min(MAPS_A_ROW, len(groups))
+    for start in range(0, len(groups), width):
+        for column, (key, group) in zip(st.columns(width), groups[start : start + width], strict=False):
+            with column:
+                title = group["title"].iloc[0]
+                words = sentences.head_map_sentence(group)
+                st.markdown(f"**{theme.plain(title)}** :small[{theme.plain(words)}]")
+                name = f"heads-of-{key}"
+                st.altair_chart(
+                    head_map(group, bounds, outlined, palette),
+                    width="stretch",
+                    key=name,
+                    on_select=lambda name=name: _pick(name),
+                    alt=f"Heads of {title} by layer: {words}",
+                )
+
+
+def _pick(key: str) -> None:
+    """A click on a map: choose that head, or none if it was chosen already."""
+    cell = state.clicked(key, CLICK)
+    if cell is not None:
+        head = f"{cell['layer']}-{cell['head']}"
+        state.change("head", state.NONE if state.read("head") == head else head)
+
+
+def _head_card(heads: pd.DataFrame, chosen: tuple[int, int], percent: str) -> None:
+    """One head: rank, importance and fate in every task shown."""
+    rows = heads[(heads["layer"] == chosen[0] + 1) & (heads["head"] == chosen[1] + 1)].to_dict("records")
+    with st.container(border=True):
+        st.subheader(theme.head_title(*chosen).capitalize(), anchor=False)
+        st.markdown(theme.plain(sentences.head_sentence(rows)))
+        st.table(
+            [
+                {
+                    "Task": theme.plain(row["title"]),
+                    "Rank": f"{row['rank']} of {row['heads']}",
+                    "Importance": theme.value_text(row["importance"]),
+                    "Fate": row["fate"],
+                    "Units kept": f"{row['units']} of {row['head_size']}",
+                }
+                for row in rows
+            ],
+            alt=f"{theme.head_title(*chosen)} in every task shown",
+        )
+        st.markdown("See it at work in the playground:")
+        with st.container(horizontal=True):
+            for row in rows:
+                link("playground", row["title"], study=row["study"], budget=percent, head=state.format_head(chosen))
+
+
+def _difference(heads: pd.DataFrame, chosen: Chosen, palette: Palette) -> None:
+    """Two tasks, one map: purple for the first, orange for the second."""
+    st.subheader("Difference of two tasks", anchor=False)
+    keys = list(dict.fromkeys(heads["study"]))
+    titles = dict(zip(heads["study"], heads["title"], strict=True))
+    columns = st.columns(2)
+    with columns[0]:
+        first = state.choose(
+            st.selectbox, "A", "first", keys, what="study", format_func=lambda key: titles.get(key, key)
+        )
+    with columns[1]:
+        second = state.choose(
+            st.selectbox, "B", "second", keys, fallback=keys[1], what="study", format_func=lambda k: titles.get(k, k)
+        )
+    if first == second:
+        st.info("A and B are the same study: choose two.")
+        return
+    difference = head_frames.difference_frame(heads, first, second)
+    sentence = sentences.difference_sentence(difference, titles[first], titles[second])
+    st.markdown(theme.plain(sentence))
+    outlined = None if chosen is None else (chosen[0] + 1, chosen[1] + 1)
+    st.altair_chart(
+        difference_map(difference, (titles[first], titles[second]), outlined, palette),
+        width="stretch",
+        key="difference",
+        on_select=lambda: _pick("difference"),
+        alt=sentence,
+    )
+    st.caption(
+        f"Purple: matters more to A, {theme.plain(titles[first])}. Orange: more to B, {theme.plain(titles[second])}. "
+        "Decades of importance, each task measured from its own cut-off. A or B: kept by that one alone; ×: by neither."
+    )
+
+
+def _similarity(heads: pd.DataFrame, palette: Palette) -> None:
+    """Study x study, by importance and by survivors."""
+    st.subheader("How alike the tasks are", anchor=False)
+    pairs = head_frames.similarity_frame(heads)
+    for column, measure, title, what, explanation in zip(
+        st.columns(2, gap="medium"),
+        ("spearman", "jaccard"),
+        ("Importance: Spearman's rank correlation", "Survivors: Jaccard index"),
+        ("ranking heads", "surviving heads"),
+        (
+            "1: both tasks rank all heads alike; 0: the rankings have nothing in common.",
+            "Heads that both keep, divided by heads that either keeps.",
+        ),
+        strict=True,
+    ):
+        part = pairs[pairs["measure"] == measure]
+        sentence = sentences.similarity_sentence(part, what)
+        with column:
+            st.markdown(f"**{title}**  \n{theme.plain(sentence)}")
+            st.altair_chart(similarity_map(part, palette), width="stretch", alt=sentence)
+            st.caption(f"{explanation} Like tasks are put next to each other.")
+
+
+def _table(heads: pd.DataFrame) -> None:
+    """The maps as a table, to read, sort and download."""
+    with st.expander("The same as a table"):
+        columns = {
+            "title": "Task",
+            "layer": "Layer",
+            "head": "Head",
+            "rank": "Rank",
+            "importance": "Importance",
+            "fate": "Fate",
+            "units": "Units kept",
+        }
+        st.dataframe(
+            heads[list(columns)].rename(columns=columns), hide_index=True, alt="Every head of every task shown"
+        )

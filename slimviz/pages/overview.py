@@ -1,0 +1,170 @@
+"""Overview: what survived, and was it worth it? One card a study, and the chosen study in detail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from pruning.errors import SlimVizError
+from pruning.store import Study
+from slimviz import frames, loaders, sentences, state, theme
+from slimviz.charts.survival_map import survival_map
+from slimviz.pages import begin, choose_study, figure, link
+
+FLOOR_HELP = "The score of always answering the most frequent class; 0 for MCC and correlations."
+
+
+def render() -> None:
+    """Draw the page."""
+    library = begin("overview")
+    percents = sorted({p for study in library.studies.values() for p in frames.budgets(study)}, key=float, reverse=True)
+    if not percents:
+        st.info("None of these studies has a stored budget yet; `python -m pruning run` makes them.")
+        return
+    percent = state.choose(
+        st.segmented_control,
+        "Budget: parameters kept, in percent of the teacher's",
+        "budget",
+        percents,
+        fallback=frames.default_budget(percents),
+        format_func=lambda text: f"{text}%",
+        required=True,
+    )
+    rows = [frames.overview_row(key, study, percent) for key, study in library.studies.items()]
+    st.markdown(f"**{theme.plain(sentences.overview_headline(pd.DataFrame(rows), percent))}**")
+    for row in rows:
+        with st.container(border=True, gap="xsmall"):
+            _card(library.studies[row["study"]], row)
+    st.subheader("One study at every budget", anchor=False)
+    chosen = choose_study(library)
+    _details(chosen, library.studies[chosen])
+
+
+def _card(study: Study, row: dict[str, Any]) -> None:
+    """One study at one budget: five cells, each leading to the page that explains it."""
+    st.markdown(f"**{theme.plain(row['title'])}** :small[{theme.plain(study.task.description)}]")
+    where = {"study": row["study"], "budget": row["percent"]}
+    with st.container(key=f"cells-of-{row['study'].replace('/', '-')}"):
+        metric, retention, density, speed, where_left = st.columns([1.15, 1.1, 1.1, 1.1, 1.9])
+    with metric:
+        counts = theme.count_text(row["slim_correct"], row["slim_count"]) if row["slim_count"] else "no result"
+        teacher = theme.count_text(row["teacher_correct"], row["teacher_count"])
+        teacher = f" ({teacher})" if row["teacher_correct"] is not None else ""
+        figure(
+            row["metric"],
+            theme.score_text(row["slim_score"]),
+            f"{counts} · teacher {theme.score_text(row['teacher_score'])}{teacher} · "
+            f"floor {theme.score_text(row['floor'])}",
+            FLOOR_HELP,
+        )
+        link("live", "Measure it here", **where)
+    with retention:
+        figure(
+            "Retention",
+            theme.percent_text(row["retention"]),
+            f"{theme.percent_text(row['retention_above_floor'])} above floor{_interval(row)}",
+            "The slim network's metric divided by the teacher's. Above floor: what both reach beyond the floor.",
+        )
+        link("playground", "Ask it something", **where)
+    with density:
+        figure(
+            "Total density",
+            theme.percent_text(row["total_density"]),
+            f"encoder {theme.percent_text(row['encoder_density'])} · {_size(row)}",
+            "Stored parameters divided by the teacher's, embeddings, pooler and classifier included.",
+        )
+        link("survivors", "See survivors", **where)
+    with speed:
+        figure(
+            "Speed-up, batch 32",
+            theme.times_text(row["speedup_32"]),
+            _speed(row),
+            "Teacher's median latency divided by the slim network's, interleaved in one run.",
+        )
+        link("live", "Time it here", **where)
+    with where_left:
+        _map(study, row["percent"], row["title"])
+        link("heads", "See heads", **where)
+    st.caption(theme.plain(frames.provenance_text(study)))
+
+
+def _interval(row: dict[str, Any]) -> str:
+    if not theme.is_known(row["difference"]):
+        return ""
+    span = ""
+    if theme.is_known(row["interval_low"]) and theme.is_known(row["interval_high"]):
+        span = f" ({theme.points_text(row['interval_low'])} to {theme.points_text(row['interval_high'])})"
+    return f" · {theme.points_text(row['difference'])} points{span}"
+
+
+def _size(row: dict[str, Any]) -> str:
+    if not theme.is_known(row["slim_bytes"]):
+        return "numbers only, no weights stored"
+    teacher = f", teacher {theme.bytes_text(row['teacher_bytes'])}" if theme.is_known(row["teacher_bytes"]) else ""
+    return f"{theme.bytes_text(row['slim_bytes'])} on disk{teacher}"
+
+
+def _speed(row: dict[str, Any]) -> str:
+    if not isinstance(row["conditions"], str):
+        return "not measured at this budget"
+    return f"{theme.times_text(row['speedup_1'])} at batch 1 · {row['conditions']}"
+
+
+def _map(study: Study, percent: str, title: str) -> None:
+    """Surviving share per layer and site."""
+    if percent not in study.selections:
+        st.caption(f"No masks at {theme.plain(percent)}%.")
+        return
+    try:
+        survival = frames.survival_frame(loaders.masks(study, percent))
+    except SlimVizError as error:
+        st.error(theme.plain(str(error)))
+        return
+    sentence = sentences.map_sentence(survival)
+    st.caption(theme.plain(sentence))
+    st.altair_chart(
+        survival_map(survival, theme.palette(st.context.theme.type)),
+        width="stretch",
+        alt=f"Surviving share of {title} by layer and site. {sentence}",
+    )
+
+
+def _details(key: str, study: Study) -> None:
+    """All budgets of the chosen study, and its provenance in full."""
+    rows = [frames.overview_row(key, study, percent) for percent in frames.budgets(study)]
+    if not rows:
+        st.info("This study has no stored budget yet.")
+        return
+    st.markdown(theme.plain(sentences.budget_sentence(pd.DataFrame(rows), rows[0]["title"])))
+    metric = rows[0]["metric"]
+    st.table(
+        [
+            {
+                "Budget": f"{row['percent']}%",
+                "Stored": "numbers and weights" if row["ships_weights"] else "numbers only",
+                f"{metric}": theme.score_text(row["slim_score"]),
+                "Correct": theme.count_text(row["slim_correct"], row["slim_count"]),
+                "Before recovery": theme.score_text(row["one_shot_score"]),
+                "Retention": theme.percent_text(row["retention"]),
+                "Above floor": theme.percent_text(row["retention_above_floor"]),
+                "Total density": theme.percent_text(row["total_density"], 2),
+                "Encoder density": theme.percent_text(row["encoder_density"], 2),
+                "FLOPs": theme.percent_text(row["flop_ratio"]),
+            }
+            for row in rows
+        ],
+        alt=f"Results of {rows[0]['title']} at every stored budget",
+    )  # fmt: skip
+    with st.expander("Where these numbers come from"):
+        provenance = study.data["provenance"]
+        st.code(frames.command_text(study), language="bash", wrap_lines=True)
+        libraries = ", ".join(f"{name} {version}" for name, version in provenance["libraries"].items())
+        backbone = study.data["backbone"]
+        st.markdown(
+            f"Backbone {theme.plain(backbone['name'])} from {theme.plain(backbone['source'])}, "
+            f"sha256 {backbone['sha256'][:16]}…: {frames.shape_words(study.shape)}.  \n"
+            f"Split {theme.plain(str(rows[0]['split']))}; {theme.plain(libraries)}.  \n"
+            f"Folder {theme.plain(str(study.folder))}"
+        )

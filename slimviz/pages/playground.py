@@ -1,0 +1,265 @@
+"""Playground: a typed sentence or pair, answered by teacher and slim side by side."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from pruning.data import Examples, load_examples
+from pruning.errors import DataError, SlimVizError
+from pruning.tasks import Task
+from slimviz import live, theme
+from slimviz.live import Answer
+from slimviz.pages import networks
+from slimviz.pages.networks import Choice
+from slimviz.typed_text import clean, field_title, is_mostly_other_script
+
+EXAMPLES_SHOWN = 8
+LONGEST_EXAMPLE = 110  # characters a text: what a select box can show
+ASKED = "playground:asked"  # session: the texts last asked about
+SHOWN = "playground:shown"  # session: what they were asked of, and the answers
+
+
+def render() -> None:
+    """Draw the page."""
+    choice = networks.choose("playground")
+    task = choice.study.task
+    st.markdown(f"**{theme.plain(task.title)}:** {theme.plain(task.description)}")
+    examples = _probe_examples(task)
+    if examples is not None:
+        _choose_example(choice, examples)
+    _type(choice)
+    asked = st.session_state.get(ASKED, ())
+    if len(asked) != len(task.text):
+        return
+    cleaned = [clean(raw, field_title(column)) for raw, column in zip(asked, task.text, strict=True)]
+    problems = [text.problem for text in cleaned if text.problem]
+    for problem in problems:
+        st.warning(theme.plain(problem))
+    if problems:
+        return
+    answers = _ask(choice, [text.text for text in cleaned])
+    notes = [note for text in cleaned for note in text.notes]
+    _show(choice, answers, [text.text for text in cleaned], notes, examples)
+
+
+# Asking
+
+
+def _probe_examples(task: Task) -> Examples | None:
+    try:
+        return load_examples(task, task.validation[0], "probe")
+    except DataError:
+        return None  # no probe set for this task: typing is all there is
+
+
+def pick(examples: Examples, number: int = EXAMPLES_SHOWN) -> list[int]:
+    """Numbers of some short examples, all labels (or the whole range of scores) among them, always the same ones."""
+    texts = [examples.texts] if examples.pairs is None else [examples.texts, examples.pairs]
+    short = [n for n in range(len(examples)) if all(len(column[n]) <= LONGEST_EXAMPLE for column in texts)]
+    chosen = np.array(short or range(len(examples)))
+    ordered = chosen[np.argsort(examples.labels[chosen], kind="stable")]
+    places = np.unique(np.linspace(0, len(ordered) - 1, min(number, len(ordered))).round().astype(int))
+    picked = ordered[places]
+    half = (len(picked) + 1) // 2  # then low and high in turns, so that the first few already differ
+    turns = [n for pair in zip(picked[:half], [*picked[half:], None], strict=False) for n in pair if n is not None]
+    return [int(n) for n in turns]
+
+
+def _field_keys(task: Task) -> list[str]:
+    return [f"playground-text-{number}" for number in range(len(task.text))]
+
+
+def _example_texts(examples: Examples, number: int) -> tuple[str, ...]:
+    return (examples.texts[number],) if examples.pairs is None else (examples.texts[number], examples.pairs[number])
+
+
+def _example_key(choice: Choice) -> str:
+    return f"playground-example-{choice.key}"
+
+
+def _choose_example(choice: Choice, examples: Examples) -> None:
+    key = _example_key(choice)
+
+    def fill() -> None:
+        number = st.session_state[key]
+        if number is not None:
+            texts = _example_texts(examples, number)
+            st.session_state[ASKED] = texts
+            st.session_state.update(zip(_field_keys(choice.study.task), texts, strict=True))
+
+    st.selectbox(
+        "Try an example",
+        pick(examples),
+        index=None,
+        key=key,
+        placeholder="sentences written for this project, or type your own below",
+        format_func=lambda number: "  ↔  ".join(_example_texts(examples, number)),
+        on_change=fill,
+    )
+
+
+def _type(choice: Choice) -> None:
+    """The form for typed text."""
+    task = choice.study.task
+    keys = _field_keys(task)
+    asked = st.session_state.get(ASKED, ())
+
+    def send() -> None:
+        st.session_state[ASKED] = tuple(str(st.session_state[key] or "") for key in keys)
+        st.session_state[_example_key(choice)] = None
+
+    with st.form("playground-form"):
+        for number, (column, key) in enumerate(zip(task.text, keys, strict=True)):
+            if key not in st.session_state:  # what was asked comes back with the page
+                st.session_state[key] = asked[number] if len(asked) == len(keys) else ""
+            # No max_chars: the browser would silently refuse a longer paste as a whole.
+            st.text_area(field_title(column), key=key, height=80, placeholder="English text")
+        whom = "both networks" if len(choice.variants) == 2 else "the network"
+        st.form_submit_button(f"Ask {whom}", type="primary", on_click=send)
+
+
+def _ask(choice: Choice, texts: list[str]) -> list[Answer]:
+    """Answers to these texts, asked once for each study, budget and text."""
+    version = (choice.study.folder / "study.json").stat().st_mtime_ns
+    question = (choice.key, str(choice.study.folder), version, choice.variants, tuple(texts))
+    shown = st.session_state.get(SHOWN)
+    if shown is not None and shown[0] == question:
+        return shown[1]
+    loaded = networks.load(choice)
+    try:
+        answers = live.predict(loaded, *texts)
+    except SlimVizError as error:
+        st.error(theme.plain(str(error)))
+        st.stop()
+    if len(loaded) == len(choice.variants):  # a network that failed to load is tried again, and said again
+        st.session_state[SHOWN] = (question, answers)
+    return answers
+
+
+# Showing
+
+
+def _show(choice: Choice, answers: list[Answer], texts: list[str], notes: list[str], examples: Examples | None) -> None:
+    task = choice.study.task
+    if not any(answer.is_readable for answer in answers):
+        st.warning(
+            "Nothing in this text is known to the networks' vocabularies (only signs or emoji?): type a few words."
+        )
+        return
+    if any(is_mostly_other_script(text) for text in texts):
+        notes = [*notes, "The networks were trained on English: of other scripts they know little more than letters."]
+    st.subheader("Answer", anchor=False)
+    st.text(" ↔ ".join(f"“{text}”" for text in texts))
+    st.markdown(sentence(task, answers))
+    for note in [*notes, *piece_notes(answers)]:
+        st.caption(f":material/info: {theme.plain(note)}")
+    colours = theme.palette(st.context.theme.type)
+    for column, answer in zip(st.columns(len(answers)), answers, strict=True):
+        colour = colours.teacher if answer.variant == live.TEACHER else colours.slim
+        with column, st.container(border=True):
+            st.markdown(f"**{networks.name(answer.variant)}**")
+            st.html(bars(task, answer, colour, colours.grid))
+            st.caption(footnote(answer))
+    label = _label_of_example(task, texts, examples)
+    if label is not None:
+        st.caption(f"An example from the probe set; the people who wrote it say: **{theme.plain(label)}**.")
+
+
+def label_text(label: str) -> str:
+    """A label word as printed: "not_equivalent" is "not equivalent"."""
+    return label.replace("_", " ")
+
+
+def score_range(task: Task) -> tuple[float, float]:
+    """Lowest and highest score of a regression; 0 to 1 where the task does not say."""
+    return task.label_range or (0.0, 1.0)
+
+
+def sentence(task: Task, answers: Sequence[Answer]) -> str:
+    """What the answers say together, as Markdown."""
+    said = []
+    for answer in answers:
+        if answer.probabilities is None or task.labels is None or answer.label is None:
+            said.append(f"**{answer.score:.2f}**")
+        else:
+            label = theme.plain(label_text(task.labels[answer.label]))
+            said.append(f"**{label}** ({max(answer.probabilities):.1%})")
+    if len(answers) == 1:
+        return f"{networks.name(answers[0].variant)} says {said[0]}."
+    teacher, slim = answers
+    if teacher.score is not None and slim.score is not None:
+        highest = f" on a scale to {score_range(task)[1]:g}" if task.label_range else ""
+        agreement = f"Teacher {said[0]}, slim {said[1]}{highest}: {abs(teacher.score - slim.score):.2f} apart."
+    elif teacher.label == slim.label:
+        agreement = f"They agree: teacher {said[0]}, slim {said[1]}."
+    else:
+        agreement = f"They disagree: the teacher says {said[0]}, the slim network {said[1]}."
+    return f"{agreement} {speed_sentence(teacher.latency_ms / slim.latency_ms)}"
+
+
+def speed_sentence(ratio: float) -> str:
+    """How much faster the slim network was."""
+    if ratio >= 1.05:
+        return f"Slim answered {theme.times_text(ratio)} as fast."
+    return "Both took about as long." if ratio > 0.95 else f"Slim took {theme.times_text(1 / ratio)} as long."
+
+
+def bars(task: Task, answer: Answer, colour: str, track: str) -> str:
+    """A bar for each label's probability, or one for the score, as HTML that says the number too."""
+    if answer.probabilities is None:
+        low, high = score_range(task)
+        score = answer.score or 0.0
+        rows = [("score", f"{score:.2f}", (score - low) / (high - low))]
+        if task.label_range:
+            rows = [(f"score, {low:g} to {high:g}", f"{score:.2f}", (score - low) / (high - low))]
+    else:
+        labels = task.labels or ()
+        rows = [(label_text(label), f"{p:.1%}", p) for label, p in zip(labels, answer.probabilities, strict=True)]
+    return "".join(_bar(label, number, min(1.0, max(0.0, share)), colour, track) for label, number, share in rows)
+
+
+def _bar(label: str, number: str, share: float, colour: str, track: str) -> str:
+    shape = "height:0.6rem;border-radius:0.3rem"
+    return (
+        '<div style="margin-bottom:0.6rem"><div style="display:flex;justify-content:space-between;gap:1rem">'
+        f'<span style="overflow-wrap:anywhere">{html.escape(label)}</span>'
+        f'<span style="font-variant-numeric:tabular-nums">{number}</span></div>'
+        f'<div aria-hidden="true" style="{shape};background:{track}">'
+        f'<div style="{shape};background:{colour};width:{share:.1%}"></div></div></div>'
+    )
+
+
+def footnote(answer: Answer) -> str:
+    """Latency and what was read, as Markdown."""
+    timed = f"median of {answer.runs} passes" if answer.runs > 1 else "one pass"
+    words = "word piece" if answer.pieces == 1 else "word pieces"
+    unknown = f", {answer.unknown} of them unknown" if answer.unknown else ""
+    return (
+        f"**{theme.milliseconds_text(answer.latency_ms)}** for this one text ({timed} on the CPU, "
+        f"{live.threads_text()}); {answer.pieces} {words} read{unknown}"
+    )
+
+
+def piece_notes(answers: Sequence[Answer]) -> list[str]:
+    """A sentence for each network that could not read the whole text."""
+    return [
+        f"{networks.name(answer.variant)} reads {answer.pieces} word pieces at most of such a text; "
+        f"the last {answer.left_out} were left out."
+        for answer in answers
+        if answer.left_out
+    ]
+
+
+def _label_of_example(task: Task, texts: list[str], examples: Examples | None) -> str | None:
+    """What an example's authors say of it, where these texts are one."""
+    if examples is None:
+        return None
+    for number in range(len(examples)):
+        if [" ".join(text.split()) for text in _example_texts(examples, number)] == texts:
+            value = examples.labels[number]
+            return f"{value:.1f}" if task.labels is None else label_text(task.labels[int(value)])
+    return None

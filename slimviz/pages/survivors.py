@@ -1,0 +1,245 @@
+"""Survivors: where did neurons survive? The density slider re-runs the very selection that made the shipped masks."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import streamlit as st
+
+from pruning.errors import SlimVizError
+from pruning.selection import ImportanceFactors, Selection
+from pruning.sites import NetworkShape
+from pruning.store import Study
+from slimviz import frames, loaders, sentences, state, theme
+from slimviz.charts import layer_bars as bars
+from slimviz.charts.scales import importance_bounds, importance_legend
+from slimviz.charts.site_bars import site_bars
+from slimviz.charts.unit_strip import unit_strip
+from slimviz.pages import begin, choose_study, figure
+
+BARS = "layer-bars"
+ORDERS = {"sorted": "most important first", "place": "as in the matrices"}
+MOST_BUTTONS = 12  # with more layers than this, a list instead of a row of buttons
+
+
+def render() -> None:
+    """Draw the page."""
+    library = begin("survivors")
+    key = choose_study(library)
+    study = library.studies[key]
+    if not study.selections:
+        st.info("This study has no stored budget yet, so there is nothing to start the selection from.")
+        return
+    _explore(study)
+
+
+@st.fragment
+def _explore(study: Study) -> None:
+    """Everything that follows the slider; only this part runs again when it moves."""
+    percent = _choose_density(study)
+    try:
+        selection = loaders.selection(study, percent)
+        factors = loaders.factors(study)
+    except SlimVizError as error:
+        st.error(theme.plain(str(error)))
+        return
+    _totals(study, percent, selection)
+    survival = frames.survival_frame(selection.masks)
+    layer = _choose_layer(study)
+    settings = study.selections[_closest(study, percent)]
+    _bars(study, selection, survival, settings["settings"], layer)
+    _strips(study, factors, settings["criterion"], selection, layer)
+
+
+def _choose_density(study: Study) -> str:
+    """The slider, and buttons for the stored budgets; the URL has it as `density`, in percent."""
+    stored = frames.budgets(study)
+    lowest = _round_up(100 * study.data["smallest_total_density"])
+    start = state.read("budget")
+    start = start if start in stored else frames.default_budget(stored)
+    value = state.resolve(
+        "density",
+        lambda raw: state.parse_number("Density", raw, lowest, 100, float(start)),
+        lambda number: f"{number:g}",
+    )
+    percent = f"{value:g}"
+    options = density_options(lowest, [*stored, percent])
+    left, right = st.columns([3, 1.3], vertical_alignment="bottom")
+    with left:
+        st.session_state["density-slider"] = percent
+        st.select_slider(
+            f"Total density: parameters kept, in percent of the teacher's (smallest reachable: {lowest:g}%)",
+            options,
+            key="density-slider",
+            format_func=lambda text: f"{text}%",
+            on_change=_commit_density,
+            args=("density-slider", stored),
+        )
+    with right:
+        st.session_state["density-stored"] = percent if percent in stored else None
+        st.segmented_control(
+            "Stored budgets",
+            stored,
+            key="density-stored",
+            format_func=lambda text: f"{text}%",
+            on_change=_commit_density,
+            args=("density-stored", stored),
+        )
+    return percent
+
+
+def _commit_density(key: str, stored: list[str]) -> None:
+    percent = st.session_state.get(key)
+    if percent is not None:
+        state.change("density", percent)
+        if percent in stored:
+            state.change("budget", percent)
+
+
+def density_options(lowest: float, also: list[str]) -> list[str]:
+    """Steps of the slider, evenly spaced on a logarithmic scale, with certain densities among them exactly."""
+    steps = 120
+    spaced = [lowest * (100 / lowest) ** (step / steps) for step in range(steps + 1)]
+    rounded = {float(f"{value:.2g}" if value < 10 else f"{value:.3g}") for value in spaced}
+    values = {value for value in rounded if lowest <= value <= 100} | {lowest, 100.0} | {float(text) for text in also}
+    return [f"{value:g}" for value in sorted(values)]
+
+
+def _round_up(percent: float) -> float:
+    """Two significant digits, never below the true bound."""
+    digits = 1 - math.floor(math.log10(percent))
+    return float(f"{math.ceil(percent * 10**digits) / 10**digits:.6g}")
+
+
+def _closest(study: Study, percent: str) -> str:
+    return min(study.selections, key=lambda stored: abs(math.log(float(stored) / float(percent))))
+
+
+def _totals(study: Study, percent: str, selection: Selection) -> None:
+    """What the selection reaches, and whether these are the stored masks."""
+    shape, dense = selection.shape, study.shape.network()
+    with st.container(key="cells-of-totals"):
+        cells = st.columns(4)
+    heads, all_heads = _heads(shape), _heads(dense)
+    count = selection.parameters
+    for cell, label, value, below in zip(
+        cells,
+        ("Total density", "Encoder density", "FLOPs", "Heads"),
+        (
+            theme.percent_text(selection.total_density, 2),
+            theme.percent_text(selection.encoder_density, 2),
+            theme.percent_text(selection.flop_ratio),
+            f"{heads} of {all_heads}",
+        ),
+        (
+            f"{theme.amount_text(count.total)} parameters",
+            f"{theme.amount_text(count.encoder)} parameters",
+            f"of the teacher's, at {frames.FLOP_LENGTH} tokens",
+            f"head size {shape.head_size}",
+        ),
+        strict=True,
+    ):
+        with cell:
+            figure(label, value, below)
+    rank = f"rank {shape.rank}" if shape.rank is not None else "not factored"
+    st.caption(
+        f"Word table {shape.vocabulary:,} of {dense.vocabulary:,} pieces, {rank} · residual width {shape.hidden:,} of "
+        f"{dense.hidden:,} · positions {shape.positions:,} of {dense.positions:,} · pooler {shape.pooler:,} of "
+        f"{dense.pooler:,}"
+    )
+    st.markdown(_agreement(study, percent, selection))
+
+
+def _agreement(study: Study, percent: str, selection: Selection) -> str:
+    if percent not in study.selections:
+        return (
+            ":material/science: A selection on the stored factors, not a trained network: what it would score is "
+            "measured at the stored budgets only."
+        )
+    try:
+        stored = loaders.masks(study, percent)
+    except SlimVizError as error:
+        return f":material/warning: The stored masks cannot be read: {theme.plain(str(error))}"
+    if not stored.equals(selection.masks):
+        units = sum(int((mask != selection.masks[site]).sum()) for site, mask in stored.items())
+        return f":material/warning: Differs from the stored masks at {percent}% in {units:,} units."
+    total = sum(mask.size for _, mask in stored.items())
+    weights = study.weights(f"slim-{percent}") is not None
+    what = f"shipped masks of the slim network at {percent}%" if weights else f"stored masks at {percent}%"
+    return f":material/check_circle: Equal to the {what}: all {total:,} units agree."
+
+
+def _heads(shape: NetworkShape) -> int:
+    return sum(layer.heads for layer in shape.layers)
+
+
+def _choose_layer(study: Study) -> int:
+    """The layer whose units are shown, from 0; in the URL as `layer`, from 1."""
+    layers = study.shape.layers
+    parsed = state.resolve(
+        "layer",
+        lambda raw: state.parse_choice("layer", raw, [str(number) for number in range(1, layers + 1)], "1"),
+    )
+    return int(parsed) - 1
+
+
+def _bars(study: Study, selection: Selection, survival: pd.DataFrame, settings: dict, layer: int) -> None:
+    """The two figures of neural slimming: remaining by layer, removed by sub-layer."""
+    palette = theme.palette(st.context.theme.type)
+    sites = frames.open_sites(selection.masks, settings)
+    layers = frames.layer_frame(survival, sites, selection, study.shape.network())
+    by_site = frames.site_frame(survival, selection.cutoff)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.subheader("Remaining by layer", anchor=False)
+        sentence = sentences.layer_sentence(layers, [theme.SITE_TITLES[site] for site in sites])
+        st.markdown(theme.plain(sentence))
+        st.altair_chart(
+            bars.layer_bars(layers, layer + 1, palette), width="stretch", key=BARS, on_select=_open_layer, alt=sentence
+        )
+        st.caption("Blue: slim network. Grey behind it: teacher, all units.")
+    with right:
+        st.subheader("Removed by sub-layer", anchor=False)
+        sentence = sentences.site_sentence(by_site)
+        st.markdown(theme.plain(sentence))
+        st.altair_chart(site_bars(by_site, survival, palette), width="stretch", alt=sentence)
+        st.caption("Bar: all layers together. Dots: single layers. The teacher has everything: 0% removed.")
+
+
+def _open_layer() -> None:
+    bar = state.clicked(BARS, bars.CLICK)
+    if bar is not None:
+        state.change("layer", str(bar["layer"]))
+
+
+def _strips(study: Study, factors: ImportanceFactors, criterion: str, selection: Selection, layer: int) -> None:
+    """Every unit of the chosen layer."""
+    palette = theme.palette(st.context.theme.type)
+    st.subheader(f"Every unit of {theme.layer_title(layer)}", anchor=False)
+    left, right = st.columns([1, 1], vertical_alignment="bottom")
+    numbers = [str(number) for number in range(1, study.shape.layers + 1)]
+    with left:
+        if len(numbers) <= MOST_BUTTONS:
+            state.choose(st.segmented_control, "Layer", "layer", numbers, required=True)
+        else:
+            state.choose(st.selectbox, "Layer", "layer", numbers)
+    with right:
+        order = state.choose(
+            st.segmented_control, "Units", "order", list(ORDERS), format_func=lambda word: ORDERS[word], required=True
+        )
+    units = frames.unit_frame(factors, criterion, selection.masks, layer, in_order=order == "place")
+    sentence = sentences.strip_sentence(units, layer)
+    st.markdown(theme.plain(sentence))
+    if units.empty:
+        return
+    bounds = importance_bounds(units["relative"])
+    figure = unit_strip(units, bounds, palette, in_order=order == "place")
+    st.plotly_chart(figure, width="stretch", config={"displayModeBar": False}, key="units", alt=sentence)
+    st.altair_chart(
+        importance_legend(bounds, palette), width="stretch", alt="Colours: pink below the cut-off, green above"
+    )
+    st.caption(
+        f"{theme.criterion_title(criterion)} of each unit: green above its sub-layer's cut-off in this layer (the "
+        "level that as many units reach as survive), pink below it. A solid line underneath: cut."
+    )

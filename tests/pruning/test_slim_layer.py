@@ -1,0 +1,154 @@
+"""The slim layer: formulas by hand, gradients, gates, and what collects them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from pruning.errors import ConfigError
+from pruning.sites import Site
+from pruning.slim_layer import PENALTIES, SlimLayer, slim_layers, slim_parameters, surviving_share, total_penalty
+
+VALUES = [1.0, -0.5, 0.01, 0.0]
+
+
+def layer_with(values: list[float], penalty: str) -> SlimLayer:
+    layer = SlimLayer(len(values), Site.FFN_HIDDEN, penalty)
+    with torch.no_grad():
+        layer.alpha.copy_(torch.tensor(values))
+    return layer
+
+
+def sigmoid(value: float) -> float:
+    return 1 / (1 + math.exp(-value))
+
+
+def test_log_penalty_by_hand() -> None:
+    expected = 0.5 * sum(math.log(1 + 8000 * value**2) for value in VALUES)
+    assert layer_with(VALUES, "log").penalty().item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_l1_penalty_by_hand() -> None:
+    assert layer_with(VALUES, "l1").penalty().item() == pytest.approx(1.51, rel=1e-6)
+
+
+def test_l0_penalty_by_hand() -> None:
+    """The chance that a hard-concrete gate is not zero: sigmoid(log-odds - temperature * log(-low / high))."""
+    expected = sum(sigmoid(value - 2 / 3 * math.log(0.1 / 1.1)) for value in VALUES)
+    assert layer_with(VALUES, "l0").penalty().item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_l0_penalty_is_the_share_of_open_gates() -> None:
+    torch.manual_seed(0)
+    layer = layer_with([-1.0] * 20_000, "l0").train()
+    with torch.no_grad():
+        assert (layer.gate() > 0).sum().item() == pytest.approx(layer.penalty().item(), rel=0.03)
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_a_step_down_the_gradient_shrinks_factors(penalty: str) -> None:
+    values = [1.0, -0.5, 0.02]
+    layer = layer_with(values, penalty)
+    layer.penalty().backward()
+    gradient = layer.alpha.grad
+    assert gradient is not None
+    if penalty == "l0":  # log-odds fall, whatever their sign
+        assert (gradient > 0).all()
+    else:
+        assert torch.equal(gradient.sign(), torch.tensor(values).sign())
+
+
+def test_log_penalty_is_steep_near_zero_and_flat_far_away() -> None:
+    """That is why it drives small factors to zero and leaves large ones alone; d/da = 8000 a / (1 + 8000 a^2)."""
+    layer = layer_with([0.01, 1.0], "log")
+    layer.penalty().backward()
+    assert layer.alpha.grad is not None
+    assert layer.alpha.grad.tolist() == pytest.approx([80 / 1.8, 8000 / 8001], rel=1e-6)
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_the_gate_starts_at_exactly_one(penalty: str) -> None:
+    layer = SlimLayer(5, Site.HIDDEN, penalty).eval()
+    activations = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(layer(activations), activations)
+    assert torch.equal(layer.factors(), torch.ones(5))
+
+
+def test_forward_multiplies_unit_by_unit() -> None:
+    layer = layer_with([2.0, -3.0, 0.0], "log")
+    result = layer(torch.tensor([[[1.0, 1.0, 1.0], [5.0, 1.0, 7.0]]]))
+    assert result.tolist() == [[[2.0, -3.0, 0.0], [10.0, -3.0, 0.0]]]
+
+
+def test_hard_concrete_gates_are_sampled_while_training_only() -> None:
+    torch.manual_seed(0)
+    layer = layer_with([0.0] * 200, "l0").train()
+    first, second = layer.gate(), layer.gate()
+    assert not torch.equal(first, second)
+    assert first.min() == 0
+    assert first.max() == 1
+    assert ((first > 0) & (first < 1)).any()
+    layer.eval()
+    assert torch.equal(layer.gate(), layer.gate())
+    assert layer.gate()[0].item() == pytest.approx(0.5)  # sigmoid(0), stretched to (-0.1, 1.1)
+
+
+def test_hard_concrete_gates_can_be_learned() -> None:
+    torch.manual_seed(0)
+    layer = layer_with([0.0] * 50, "l0").train()
+    layer(torch.ones(50)).sum().backward()
+    assert layer.alpha.grad is not None
+    assert (layer.alpha.grad >= 0).all()
+    assert (layer.alpha.grad > 0).any()
+
+
+def test_hard_concrete_gates_close_and_open() -> None:
+    layer = layer_with([-4.0, 4.0], "l0").eval()
+    assert layer.gate().tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("training", [True, False])
+def test_factors_leave_the_mode_as_it_was(penalty: str, training: bool) -> None:
+    layer = SlimLayer(3, Site.HIDDEN, penalty).train(training)
+    factors = layer.factors()
+    assert layer.training is training
+    assert not factors.requires_grad
+    factors.zero_()
+    assert (layer.alpha != 0).all()  # a copy, not a view
+    assert torch.equal(layer.factors(), layer.factors())  # not sampled, even while training
+
+
+def test_a_mask_silences_units() -> None:
+    layer = layer_with([2.0, 3.0], "log")
+    layer.mask = torch.tensor([0.0, 1.0])
+    assert layer.gate().tolist() == [0.0, 3.0]
+    assert "mask" not in layer.state_dict()
+
+
+def test_an_unknown_penalty_is_refused_in_one_line() -> None:
+    with pytest.raises(ConfigError, match=r"^penalty 'l2': expected one of log, l1, l0$"):
+        SlimLayer(3, Site.HIDDEN, "l2")
+
+
+def test_layers_are_collected_by_type() -> None:
+    first, second = layer_with([1.0, 0.5], "l1"), layer_with([0.01], "l1")
+    # Names that a search for "alpha" or "slim" would get wrong.
+    model = nn.ModuleDict({"alphabet": nn.Linear(2, 2), "block": nn.Sequential(first, nn.ReLU()), "last": second})
+    assert slim_layers(model) == [first, second]
+    assert [id(parameter) for parameter in slim_parameters(model)] == [id(first.alpha), id(second.alpha)]
+    assert total_penalty(model).item() == pytest.approx(1.51, rel=1e-6)
+    assert surviving_share(model) == pytest.approx(2 / 3)
+    assert surviving_share(model, threshold=0.6) == pytest.approx(1 / 3)
+
+
+def test_a_penalty_without_slim_layers_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^slimming: the network has no slim layers; attach them first$"):
+        total_penalty(nn.Linear(2, 2))
+
+
+def test_it_says_what_it_is() -> None:
+    assert repr(SlimLayer(7, Site.FFN_INPUT, "l1")) == "SlimLayer(ffn_input, units=7, penalty=l1)"
