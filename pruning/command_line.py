@@ -148,6 +148,12 @@ def _run_options(command: argparse.ArgumentParser) -> None:
     how.add_argument("--criterion", default="alpha", choices=("alpha", "taylor"), help="whose factors rank the units")
     how.add_argument("--teacher", choices=("adapter", "full"), default="adapter", help="how the teacher is fine-tuned")
     how.add_argument(
+        "--transfer",
+        type=lambda text: tuple(part for part in text.split(",") if part),
+        metavar="TASK,TASK",
+        help="GLUE tasks whose training texts, without labels, recovery learns from as well (from --data)",
+    )
+    how.add_argument(
         "--set",
         action="append",
         default=[],
@@ -246,6 +252,8 @@ def _run(options: argparse.Namespace) -> int:
         "criterion": options.criterion,
         "teacher": options.teacher,
     }
+    if options.transfer:
+        settings["transfer"] = options.transfer
     if options.budgets is not None:
         settings["budgets"] = options.budgets
     if options.ship is not None:
@@ -253,7 +261,7 @@ def _run(options: argparse.Namespace) -> int:
     config = _with_settings(StudyConfig(**settings), options.set)
     if options.ship is None and not config.ship:
         config = dataclasses.replace(config, ship=(min(config.budgets),))
-    data, name = _study_data(options, config.seed)
+    data, name = _study_data(options, config)
     device = _prepare_machine(options)
     folder = Path(options.output) / name
     runs = Path(options.runs)
@@ -294,7 +302,7 @@ def _with_settings(config: Any, pairs: Sequence[str]) -> Any:
     return config
 
 
-def _study_data(options: argparse.Namespace, seed: int) -> tuple[Any, str]:
+def _study_data(options: argparse.Namespace, config: Any) -> tuple[Any, str]:
     from pruning.data import default_source, hold_out, load_examples, load_file, require_two_labels
     from pruning.study_data import StudyData
     from pruning.tasks import custom_task, get_task
@@ -305,7 +313,8 @@ def _study_data(options: argparse.Namespace, seed: int) -> tuple[Any, str]:
         task, source = get_task(options.task), options.data or default_source()
         train = load_examples(task, "train", source)
         validation = {split: load_examples(task, split, source) for split in task.validation}
-        return StudyData(task, train, validation, _source_name(source)), options.name or task.name
+        transfer = _transfer(task, source, config)
+        return StudyData(task, train, validation, _source_name(source), transfer), options.name or task.name
     name = options.name or _file_name(options.train_file)
     columns = (options.text, options.pair, options.label)
     train, labels = load_file(options.train_file, *columns, regression=options.regression, training=True)
@@ -314,10 +323,23 @@ def _study_data(options: argparse.Namespace, seed: int) -> tuple[Any, str]:
     if options.validation_file:
         held_out, _ = load_file(options.validation_file, *columns, task=task)
     else:
-        train, held_out = hold_out(train, seed)
+        train, held_out = hold_out(train, config.seed)
         require_two_labels(train, labels)
-        _say(f"no validation file: {len(held_out)} of {len(train) + len(held_out)} rows held out with seed {seed}")
-    return StudyData(task, train, {"validation": held_out}, f"file {Path(options.train_file).name}"), name
+        _say(
+            f"no validation file: {len(held_out)} of {len(train) + len(held_out)} rows held out with seed {config.seed}"
+        )
+    transfer = _transfer(task, options.data or default_source(), config)
+    return StudyData(task, train, {"validation": held_out}, f"file {Path(options.train_file).name}", transfer), name
+
+
+def _transfer(task: Any, source: str, config: Any) -> Any:
+    from pruning.study_data import transfer_examples
+    from pruning.tasks import get_task
+
+    if not config.transfer:
+        return None
+    others = [get_task(name) for name in config.transfer]
+    return transfer_examples(task, others, source, config.transfer_rows, config.seed)
 
 
 def _source_name(source: str) -> str:

@@ -51,7 +51,10 @@ class StudyConfig:
         weight_decay: AdamW's.
         warmup_share: share of steps with a rising learning rate; then it falls linearly to zero.
         checkpoint_steps: steps between checkpoints.
-        cache_bytes: most disk for the teacher's hidden states; above it they are computed anew each step.
+        cache_bytes: most disk for the teacher's hidden states; above it recovery does without them.
+        transfer: GLUE tasks whose training texts, without their labels, recovery follows the teacher on as well; for
+            tasks with few rows of their own.
+        transfer_rows: at most so many of these texts.
     """
 
     backbone: str = "all-MiniLM-L6-v2"
@@ -85,9 +88,13 @@ class StudyConfig:
     warmup_share: float = 0.1
     checkpoint_steps: int = 200
     cache_bytes: int = 12_000_000_000
+    transfer: tuple[str, ...] = ()
+    transfer_rows: int = 30_000
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
+        for site in set(self.sites) - set(Site):
+            raise ConfigError(f"sites: {site!r} is unknown, expected some of {', '.join(Site)}")
         object.__setattr__(self, "sites", tuple(Site(site) for site in self.sites))
         object.__setattr__(self, "budgets", tuple(sorted({float(b) for b in self.budgets}, reverse=True)))
         object.__setattr__(self, "ship", tuple(float(b) for b in self.ship if float(b) in self.budgets))
@@ -130,7 +137,8 @@ class StudyConfig:
         values = dataclasses.asdict(self)
         values["sites"] = [site.value for site in self.sites]
         values["selection"] = self.selection.to_json()
-        values["budgets"], values["ship"] = list(self.budgets), list(self.ship)
+        for name in ("budgets", "ship", "transfer"):
+            values[name] = list(values[name])
         return values
 
     @classmethod
@@ -141,8 +149,11 @@ class StudyConfig:
             raise ConfigError(f"study configuration: unknown keys {', '.join(sorted(unknown))}")
         values = dict(values)
         if "selection" in values:
-            values["selection"] = SelectionSettings(**values["selection"])
-        for name in ("sites", "budgets", "ship"):
+            try:
+                values["selection"] = SelectionSettings(**values["selection"])
+            except (TypeError, ValueError) as error:
+                raise ConfigError(f"study configuration: selection: {error}") from None
+        for name in ("sites", "budgets", "ship", "transfer"):
             if name in values:
                 values[name] = tuple(values[name])
         return cls(**values)

@@ -46,14 +46,14 @@ def read_folder(task: Task, split: str, folder: Path) -> tuple[Table, str]:
     if parts:
         tables = [read_table(part) for part in parts]
         joined = {name: [value for table in tables for value in table.column(name)] for name in tables[0].columns}
-        return Table(tables[0].where, joined), f"folder {folder.name}/{task.name}, split {split}"
+        return Table(tables[0].where, joined), f"folder {folder.resolve().name}/{task.name}, split {split}"
     tried = [str(parquet)]
     layout = _LAYOUTS.get(task.name)
     if layout is not None:
         for name in dict.fromkeys((layout.folder, task.name)):
             path = folder / name / f"{split.replace('validation', 'dev')}.tsv"
             original = folder / name / "msr_paraphrase_train.txt"
-            origin = f"folder {folder.name}/{name}, split {split}"
+            origin = f"folder {folder.resolve().name}/{name}, split {split}"
             if path.is_file():
                 return _glue_table(task, layout, path, tab_separated(path)), origin
             if task.name == "mrpc" and original.is_file():

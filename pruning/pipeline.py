@@ -34,7 +34,7 @@ from pruning.model import attach, bert_shape, freeze_word_table, read_factors, r
 from pruning.selection import Budget, ImportanceFactors, Selection, piece_mass, select
 from pruning.store import factor_arrays
 from pruning.study import factors_from_arrays
-from pruning.study_data import StudyData
+from pruning.study_data import StudyData, joined
 from pruning.tasks import Task
 from pruning.teacher_cache import TeacherCache, fill_cache, hidden_bytes
 from pruning.training import Distillation, Stage, run_stage, uses_bfloat16
@@ -149,14 +149,21 @@ def run_study(
         )
         history += entries
     factors = find_factors(config, data.task, teacher, slimmed, tokenizer, encoded, slim_folder / "factors.safetensors")
+    lessons = train
+    if data.transfer is not None:  # recovery follows the teacher on these texts, too
+        lessons = joined(train, data.transfer)
+        encoded = encode(tokenizer, lessons, config.max_length)
+        with seconds.of("transfer-cache"):
+            cache = _cache(config, teacher, encoded, folder / f"cache-{_hash(lessons.sha256)}", device, quiet)
+    extra = [] if data.transfer is None else [data.transfer.sha256]
     networks = []
     for budget in config.budgets:
         epochs = config.recovery_epochs(budget)
         name = f"recover-{percent_name(budget)}"
-        stage_folder = slim_folder / f"{name}-{_hash(_part(config, RECOVER_FIELDS), epochs)}"
+        stage_folder = slim_folder / f"{name}-{_hash(_part(config, RECOVER_FIELDS), epochs, *extra)}"
         with seconds.of(name):
             network, entries = cut_and_recover(
-                config, data.task, budget, slimmed, factors, tokenizer, train, encoded,
+                config, data.task, budget, slimmed, factors, tokenizer, lessons, encoded,
                 data.validation, cache, stage_folder, name, device, quiet,
             )  # fmt: skip
         networks.append(network)

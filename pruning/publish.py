@@ -266,7 +266,7 @@ def selection_json(selection: Selection, budget: float, run: StudyRun) -> dict[s
 def _document(run: StudyRun, results: list[dict[str, Any]], speed: list[dict], command: str) -> dict[str, Any]:
     task, data = run.data.task, run.data
     environment = measure.environment()
-    split, first = next(iter(data.validation.items()))
+    first = next(iter(data.validation.values()))
     return {
         "task": task.to_json(),
         "backbone": {
@@ -288,7 +288,9 @@ def _document(run: StudyRun, results: list[dict[str, Any]], speed: list[dict], c
             "data": {
                 "source": data.source,
                 "train": {"rows": run.train_rows, "sha256": run.train_sha256},
-                split: {"rows": len(first), "sha256": first.sha256},
+                "transfer": None
+                if data.transfer is None
+                else {"rows": len(data.transfer), "sha256": data.transfer.sha256, "origin": data.transfer.origin},
                 "validation": {"rows": len(first), "sha256": first.sha256},
             },
             "seconds": {stage: round(value, 1) for stage, value in run.seconds.items()},

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import weakref
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,8 @@ class TeacherCache:
         self.starts = np.load(folder / "starts.npy", allow_pickle=False)
         self.has_hidden = (folder / "hidden.f16").is_file()
         self._file = (folder / "hidden.f16").open("rb") if self.has_hidden else None
+        if self._file is not None:
+            weakref.finalize(self, self._file.close)
 
     def hidden(self, index: np.ndarray, longest: int) -> torch.Tensor:
         """Hidden states of some examples, zero-padded: ``(layers + 1, batch, longest, hidden)`` float32."""
@@ -71,7 +75,7 @@ def fill_cache(
     autocast: bool,
     progress: Callable[[int, int], None] | None = None,
 ) -> TeacherCache:
-    """Compute a cache, or open the complete one that is there.
+    """Compute a cache, or open the complete one that is there (where it has no hidden states and should, anew).
 
     Args:
         folder: where it lives; written aside first.
@@ -83,7 +87,9 @@ def fill_cache(
         progress: called with (examples done, all).
     """
     if (folder / "cache.json").is_file():
-        return TeacherCache(folder)
+        present = TeacherCache(folder)
+        if present.has_hidden or not keep_hidden:
+            return present
     staging = folder.with_name(folder.name + ".partial")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
@@ -95,31 +101,32 @@ def fill_cache(
     model = model.to(device).eval()
     # Like lengths together, in order of length: little padding, and the same batches every time.
     order = np.argsort(encoded.lengths, kind="stable")
-    file = (staging / "hidden.f16").open("wb+") if keep_hidden else None
-    for start in range(0, len(order), CACHE_BATCH):
-        index = order[start : start + CACHE_BATCH]
-        batch = make_batch(index.tolist())
-        inputs = {name: batch[name].to(device) for name in ("input_ids", "attention_mask", "token_type_ids")}
-        with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
-            output = model(**inputs, output_hidden_states=keep_hidden)
-        logits[index] = output.logits.float().cpu().numpy()
-        if file is not None:
-            hidden = torch.stack([state.float() for state in output.hidden_states]).cpu().numpy()
-            for row, example in enumerate(index):
-                own = hidden[:, row, : encoded.lengths[example]]
-                sums += own.sum((1, 2))
-                squares += np.square(own).sum((1, 2))
-                os.pwrite(file.fileno(), own.astype(np.float16).tobytes(), int(starts[example]) * states * width * 2)
-        if progress is not None:
-            progress(min(start + CACHE_BATCH, len(order)), len(order))
-    if file is not None:
-        file.close()
+    with (staging / "hidden.f16").open("wb") if keep_hidden else nullcontext() as file:
+        for start in range(0, len(order), CACHE_BATCH):
+            index = order[start : start + CACHE_BATCH]
+            batch = make_batch(index.tolist())
+            inputs = {name: batch[name].to(device) for name in ("input_ids", "attention_mask", "token_type_ids")}
+            with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+                output = model(**inputs, output_hidden_states=keep_hidden)
+            logits[index] = output.logits.float().cpu().numpy()
+            if file is not None:
+                hidden = torch.stack([state.float() for state in output.hidden_states]).cpu().numpy()
+                for row, example in enumerate(index):
+                    own = hidden[:, row, : encoded.lengths[example]]
+                    sums += own.sum((1, 2))
+                    squares += np.square(own).sum((1, 2))
+                    os.pwrite(
+                        file.fileno(), own.astype(np.float16).tobytes(), int(starts[example]) * states * width * 2
+                    )
+            if progress is not None:
+                progress(min(start + CACHE_BATCH, len(order)), len(order))
     count = max(1, int(encoded.lengths.sum()) * width)
     variance = np.maximum(squares / count - np.square(sums / count), 1e-6) if keep_hidden else np.ones(states)
     np.save(staging / "logits.npy", logits)
     np.save(staging / "starts.npy", starts)
     np.save(staging / "variance.npy", variance.astype(np.float32))
     (staging / "cache.json").write_text(json.dumps({"states": states, "width": width}), encoding="utf-8")
+    (folder / "cache.json").unlink(missing_ok=True)  # first, so that a folder half removed is never taken for whole
     shutil.rmtree(folder, ignore_errors=True)
     staging.rename(folder)
     return TeacherCache(folder)

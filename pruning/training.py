@@ -108,7 +108,12 @@ def uses_bfloat16(config: StudyConfig) -> bool:
 
 
 def task_loss(logits: torch.Tensor, labels: torch.Tensor, is_regression: bool) -> torch.Tensor:
-    """Cross entropy, or mean squared error of the single score."""
+    """Cross entropy, or mean squared error of the single score; examples without a label (-1, NaN) do not count."""
+    known = labels.isfinite() if is_regression else labels >= 0
+    if not bool(known.all()):
+        logits, labels = logits[known], labels[known]
+    if not len(labels):
+        return logits.sum()  # of nothing: 0, with a gradient
     if is_regression:
         return functional.mse_loss(logits.squeeze(-1), labels.float())
     return functional.cross_entropy(logits, labels)
