@@ -86,20 +86,20 @@ def publish(staging: Path, folder: Path) -> None:
     """Rename a complete study into place. Readers fall back on the old one moved aside while the name is free."""
     for path in (staging, *(path for path in staging.rglob("*") if path.is_dir())):
         _sync(path)
-    if not os.path.lexists(folder) or not any(folder.iterdir()):
-        staging.rename(folder)
-        _sync(folder.parent)
-        return
-    aside = hidden_sibling(folder, MOVED_ASIDE)
-    folder.rename(aside)
+    aside = None
+    if os.path.lexists(folder) and any(folder.iterdir()):
+        aside = hidden_sibling(folder, MOVED_ASIDE)
+        folder.rename(aside)
     try:
         staging.rename(folder)
     except BaseException:
-        aside.rename(folder)
+        if aside is not None:
+            aside.rename(folder)
         raise
-    _sync(folder.parent)
-    with suppress(OSError):  # the new one is in place; the next writer sweeps
-        _remove(aside, folder)
+    with suppress(OSError):  # the new one is in place, that is no failure; an old one left aside is swept next time
+        _sync(folder.parent)
+        if aside is not None:
+            _remove(aside, folder)
 
 
 def _remove(old: Path, folder: Path) -> None:

@@ -31,9 +31,8 @@ def peak_memory(
     """Bytes that a network takes at its peak to be loaded and answer one batch of 32 texts of 128 tokens.
 
     On the CPU: in a fresh process that has imported torch and transformers, the peak of resident memory less what was
-    resident before the network was loaded (its weights, as float32, their file in memory while it is read, and the
-    activations). On CUDA: the peak that torch allocated, weights included, in this process. None where the system does
-    not tell (CPU figures need Linux).
+    resident before the network was loaded (all of its weights as float32, and the activations). On CUDA: the peak that
+    torch allocated in this process, weights included. None where the system does not tell (CPU figures need Linux).
 
     Args:
         model: teacher or slim network.
@@ -43,6 +42,7 @@ def peak_memory(
         device: "cpu" or a CUDA device.
     """
     import torch
+    from safetensors.torch import save_model
 
     del tokenizer
     length = min(max_length, MEMORY_LENGTH, int(getattr(model.config, "max_position_embeddings", max_length)))
@@ -57,7 +57,8 @@ def peak_memory(
     if torch.device(device).type != "cpu" or not Path("/proc/self/status").is_file():
         return None
     with TemporaryDirectory(prefix="slimviz-") as folder:
-        model.save_pretrained(folder)
+        model.config.save_pretrained(folder)
+        save_model(model, str(Path(folder, "model.safetensors")), metadata={"format": "pt"})
         return _peak_in_new_process(Path(folder), batch, length, torch.get_num_threads())
 
 
@@ -108,6 +109,8 @@ def main(folder: str, batch: int, length: int, threads: int) -> int:
     model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     ids = torch.zeros(batch, length, dtype=torch.long)
     with torch.inference_mode():
+        for parameter in model.parameters():
+            parameter.sum()  # weights mapped from a file are resident only once they are read
         model.eval()(input_ids=ids, attention_mask=torch.ones_like(ids), token_type_ids=torch.zeros_like(ids))
     return max(0, status_bytes("VmHWM") - before)
 

@@ -9,7 +9,6 @@ import errno
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -699,7 +698,6 @@ class Fault:
 
     def __init__(self, strike: int, kind: str) -> None:
         self.strike, self.kind, self.seen = strike, kind, 0
-        self.fsync = os.fsync
         os.fsync = self.on_fsync
         sys.addaudithook(self.on_event)
 
@@ -721,11 +719,11 @@ class Fault:
             with suppress(OSError):  # a folder cannot be cut
                 os.ftruncate(handle, os.fstat(handle).st_size // 2)  # what had not reached the disk is gone
         self.on_event("os.fsync", ("", handle))
-        self.fsync(handle)
 
 
 def strike_everywhere(scratch: Path, kind: str, is_replacement: bool) -> None:
     """Write a study once per change that writing makes to the disk, striking there; print a line each."""
+    os.fsync = lambda handle: None  # the power stays on here, and a busy disk takes its time
     template = scratch / "template" / "sst2"
     write_study(template, **made_study(scratch))
     newer = made_study(scratch, date="2026-01-01T00:00:00+00:00")
@@ -767,8 +765,11 @@ def strike_everywhere(scratch: Path, kind: str, is_replacement: bool) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize("is_replacement", [True, False], ids=["replaced", "new"])
-@pytest.mark.parametrize("kind", ["kill", "fail", "full"])
+@pytest.mark.parametrize(
+    ("kind", "is_replacement"),
+    [("kill", True), ("kill", False), ("fail", True), ("full", True)],
+    ids=["kill a replacement", "kill a new one", "fail once", "disk full"],
+)
 def test_struck_at_any_moment_the_old_study_or_the_new_one_is_there(
     tmp_path: Path, kind: str, is_replacement: bool
 ) -> None:
@@ -784,14 +785,15 @@ def test_struck_at_any_moment_the_old_study_or_the_new_one_is_there(
         assert report["dates"] in allowed, report
         assert report["problems"] == [], report
         assert (report["again"], report["left_again"]) == ("2026", []), report
-        if kind == "full":
+        # A writer that lived says truly whether it stored the study (2: it did not), and tidies up.
+        if report["code"] != 9:
+            assert report["dates"] == (allowed[0] if report["code"] == 2 else ["2026"]), report
+        if kind == "full" and report["code"] == 2:
             assert report["left"] == [], report
-        if report["code"] in (0, 3):
-            assert report["dates"] == ["2026"], report
     assert {tuple(report["dates"]) for report in reports} == {tuple(dates) for dates in allowed}
-    assert any(re.match(r"\.sst2\.", name) for report in reports for name in report["left"]) == (kind == "kill") or (
-        kind == "fail"
-    )
+    if kind == "kill":
+        left = {name.partition("-")[0] for report in reports for name in report["left"]}
+        assert left == ({".sst2.partial", ".sst2.replaced"} if is_replacement else {".sst2.partial"})
 
 
 if __name__ == "__main__":
