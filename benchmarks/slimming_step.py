@@ -1,4 +1,6 @@
-"""A slimming step against a plain fine-tuning step of the same network: python benchmarks/slimming_step.py
+"""Time a slimming step against a plain fine-tuning step of the same network.
+
+    python -m benchmarks.slimming_step
 
 Both train the same parameters (word table frozen) on the same batches, in turns in one process; the slimming step adds
 slim layers at all five sites, their penalty, and cached teacher logits. Prints medians and their ratio.
@@ -24,6 +26,7 @@ STEPS, WARMUP, BATCH, LENGTH = 30, 5, 32, 32
 
 
 def main() -> None:
+    """Print medians and the ratio as JSON."""
     torch.manual_seed(0)
     plain = backbones.load_backbone(backbones.find_backbone(), get_task("sst2")).train()
     freeze_word_table(plain)

@@ -1,4 +1,6 @@
-"""Adapter against full fine-tuning, side by side: python benchmarks/teacher_adapter.py --data glue sst2 cola
+"""Fine-tune by adapter and fully, side by side.
+
+    python -m benchmarks.teacher_adapter --data glue sst2 cola
 
 Same backbone, seed, batches and epochs; the study's own settings. Prints one JSON line a task.
 """
@@ -21,6 +23,7 @@ from pruning.tasks import get_task
 
 
 def main() -> None:
+    """Train both kinds of teacher for each task and print one JSON line a task."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tasks", nargs="+")
     parser.add_argument("--data", default=default_source())

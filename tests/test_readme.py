@@ -1,0 +1,219 @@
+"""The README against the repository: its tree, commands, links and results."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import results_table
+from pruning.command_line import build_parser
+from pruning.study import BUNDLED
+from tests.synthetic_study import edit, write_study
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = ("README.md", "benchmarks/README.md", "assets/probe/README.md")
+PACKAGES = ("pruning", "slimviz", "benchmarks")
+START = "pip install -r requirements.txt && streamlit run app.py"
+TEST = "pip install -r requirements.txt -r requirements-dev.txt && python -m pytest"
+
+
+def text_of(document: str) -> str:
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+def without_results(text: str) -> str:
+    return re.sub(f"{results_table.BEGIN}.*?{results_table.END}", "", text, flags=re.DOTALL)
+
+
+# The tree
+
+
+def listed_paths() -> dict[str, str]:
+    """Path -> description of every line of the annotated tree."""
+    match = re.search(r"## What is where\n\n```\n(.*?)```", README, re.DOTALL)
+    assert match is not None, "README.md: no tree under 'What is where'"
+    paths: dict[str, str] = {}
+    parents: list[str] = []
+    for line in match[1].splitlines():
+        found = re.fullmatch(r"( *)(\S+) {2,}(\S.*)|( *)(\S+)", line)
+        assert found is not None, f"README.md: tree line {line!r}, expected a name, two spaces and what it is"
+        indent, name, description = found[1] or found[4] or "", found[2] or found[5], found[3] or ""
+        parents = [*parents[: len(indent) // 2], name]
+        paths["".join(parents)] = description
+    return paths
+
+
+def first_sentence(module: Path) -> str:
+    lines = (ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or "?").split("\n\n")[0]
+    return lines.replace("\n", " ")
+
+
+def test_every_listed_path_exists_and_says_what_it_is() -> None:
+    for path, description in listed_paths().items():
+        there = ROOT / path
+        assert there.is_dir() if path.endswith("/") else there.is_file(), path
+        assert description or path == "assets/", path
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_module_is_listed(package: str) -> None:
+    modules = {str(path.relative_to(ROOT)): path for path in (ROOT / package).rglob("*.py")}
+    missing = {path for path in modules.keys() - listed_paths().keys() if not path.endswith("__init__.py")}
+    hints = [f"{path}: {first_sentence(modules[path])}" for path in sorted(missing)]
+    assert not missing, "README.md's tree lacks these; their first sentences say:\n" + "\n".join(hints)
+
+
+# Commands
+
+
+def code(text: str) -> list[str]:
+    """Lines of fenced blocks, continued ones joined, and inline code, without the examples of Python and data."""
+    fences = re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    lines = [line for kind, block in fences if kind != "python" for line in block.replace("\\\n", " ").splitlines()]
+    prose = re.sub(r"^```\w*\n.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    return [*(line.strip() for line in lines), *(" ".join(part.split()) for part in re.findall(r"`([^`]+)`", prose))]
+
+
+def commands(module: str, text: str) -> list[list[str]]:
+    """Arguments of every ``... -m module arguments`` in a document."""
+    pattern = re.compile(rf"(?:python|accelerate launch) -m {re.escape(module)}(?![\w.])(.*)")
+    found = [match[1] for line in code(text) if (match := pattern.search(line))]
+    return [shlex.split(arguments, comments=True) for arguments in found]
+
+
+def test_the_two_commands_are_there_as_written() -> None:
+    assert f"```\n{START}\n```" in README
+    assert f"```\n{TEST}\n```" in README
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_command_line_parses(document: str) -> None:
+    for arguments in commands("pruning", text_of(document)):
+        if arguments and arguments != ["--help"]:
+            build_parser().parse_args(arguments)
+
+
+def test_the_command_lines_are_found_and_cover_every_command() -> None:
+    found = commands("pruning", without_results(README))
+    assert {arguments[0] for arguments in found if arguments} >= {"run", "measure", "predict", "list", "verify"}
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["run", "--tusk", "sst2"])  # the parser that they are held against refuses others
+
+
+def test_shipped_studies_have_their_command() -> None:
+    tasks = {
+        arguments[2] for arguments in commands("pruning", without_results(README)) if arguments[:2] == ["run", "--task"]
+    }
+    assert tasks >= {"sst2", "cola", "mrpc", "rte", "stsb"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_benchmark_named_exists(document: str) -> None:
+    named = re.findall(r"python -m benchmarks\.(\w+)", text_of(document))
+    assert [name for name in named if not (ROOT / "benchmarks" / f"{name}.py").is_file()] == []
+
+
+def test_every_benchmark_is_described_and_opens_with_its_command() -> None:
+    described = text_of("benchmarks/README.md")
+    for module in sorted((ROOT / "benchmarks").glob("*.py")):
+        assert f"python -m benchmarks.{module.stem}" in described, module.name
+        opening = module.read_text(encoding="utf-8").split('"""')[1]
+        assert re.search(rf"python (-m benchmarks\.|benchmarks/){module.stem}", opening), module.name
+
+
+# Links
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_relative_links_lead_somewhere(document: str) -> None:
+    folder = (ROOT / document).parent
+    for target in re.findall(r"\]\(([^)\s]+)\)", text_of(document)):
+        if re.match(r"[a-z]+:", target) or target.startswith("#"):
+            continue
+        waits_for_screenshots = target.startswith("assets/screenshots/") and not (ROOT / "assets/screenshots").exists()
+        assert waits_for_screenshots or (folder / target.partition("#")[0]).exists(), f"{document}: {target}"
+
+
+# Results
+
+
+def test_results_are_those_of_the_stored_studies() -> None:
+    expected = results_table.results_text(results_table.read_studies(BUNDLED))
+    written = results_table.between_markers(README, "README.md")
+    assert written == expected, "run: python -m benchmarks.results_table --write README.md"
+
+
+def test_no_command_of_a_result_holds_a_path_of_one_machine() -> None:
+    for arguments in commands("pruning", results_table.between_markers(README, "README.md")):
+        assert [word for word in arguments if word.startswith(("/", "~", ".."))] == []
+
+
+def test_without_studies_the_results_say_so(tmp_path: Path) -> None:
+    assert results_table.results_text(results_table.read_studies(tmp_path)) == results_table.EMPTY
+
+
+def test_results_hold_every_budget_with_counts_floors_and_provenance(tmp_path: Path) -> None:
+    write_study(tmp_path, "sst2")
+    write_study(tmp_path, "stsb")
+    text = results_table.results_text(results_table.read_studies(tmp_path))
+    overview = "| SST-2 | Accuracy | 0.905 (789/872) | 0.889 (775/872) | 0.509 | 98.2% | 95.9% | 10.0% |"
+    assert overview in text
+    assert "| STS-B | Pearson | 0.870 |" in text
+    assert text.count("|  | teacher | slim 50% | slim 25% | slim 10% | slim 5% |") == 2
+    for label in ("Accuracy (floor 0.509)", "Spearman (floor 0.000)", "retention above floor", "encoder density"):
+        assert f"| {label} |" in text
+    assert "| weights stored | yes | no | no | yes | no |" in text
+    for fact in ("`python -m pruning run --task sst2`", "0123456789ab", "seed 0", "2025-01-02", "made-up processor"):
+        assert fact in text
+
+
+def test_several_splits_each_get_a_table(tmp_path: Path) -> None:
+    def add_split(document: dict) -> None:
+        document["results"] += [row | {"split": "validation_mismatched"} for row in document["results"]]
+
+    edit(write_study(tmp_path, "mnli"), add_split)
+    text = results_table.results_text(results_table.read_studies(tmp_path))
+    assert "**MNLI**, validation matched split, 9,815 examples, seed 0" in text
+    assert "**MNLI**, validation mismatched split, 9,815 examples, seed 0" in text
+
+
+def test_the_script_writes_checks_and_refuses(tmp_path: Path) -> None:
+    studies = tmp_path / "studies"
+    write_study(studies, "sst2")
+    document = tmp_path / "document.md"
+    document.write_text(f"before\n\n{results_table.BEGIN}\n{results_table.END}\n\nafter\n", encoding="utf-8")
+
+    def run(*arguments: str) -> int:
+        return results_table.main(["--studies", str(studies), *arguments])
+
+    assert run("--check", str(document)) == 1
+    assert run("--write", str(document)) == 0
+    assert run("--check", str(document)) == 0
+    text = document.read_text(encoding="utf-8")
+    assert text.startswith("before\n\n<!-- results -->\n####")
+    assert text.endswith("</sub>\n<!-- /results -->\n\nafter\n")
+    assert run("--write", str(document)) == 0
+    assert document.read_text(encoding="utf-8") == text
+    (tmp_path / "plain.md").write_text("no markers", encoding="utf-8")
+    assert run("--write", str(tmp_path / "plain.md")) == 2
+    (studies / "sst2" / "study.json").write_text("{", encoding="utf-8")
+    assert run() == 2
+
+
+def test_the_script_runs_by_its_path_from_anywhere(tmp_path: Path) -> None:
+    script = ROOT / "benchmarks" / "results_table.py"
+    done = subprocess.run(
+        [sys.executable, script, "--check", ROOT / "README.md"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
