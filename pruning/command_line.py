@@ -15,10 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from pruning.errors import ConfigError, DataError, SlimVizError
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
+LARGEST_SEED = 2**32  # NumPy's global generator, which the Trainer seeds, takes no more
 
 EPILOG = """\
 Examples
@@ -38,7 +41,8 @@ Words: "total density" is stored parameters divided by the teacher's stored para
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> Any:
         """One line, exit code 2."""
-        self.exit(USAGE_ERROR, f"{self.prog}: {message}\n")
+        command = self.prog.removeprefix("python -m pruning").strip()
+        self.exit(_fail(f"{command}: {message}" if command else message))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("interrupted; the same command goes on where it was", INTERRUPTED)
     except BrokenPipeError:
         return 0
+    except SafetensorError as error:  # what its writer raises where the disk is full
+        return _fail(f"weights: {error}; expected free disk, and files that are whole")
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
         return _fail(f"{error.strerror or type(error).__name__}:{where}; expected a folder that can be written")
@@ -244,6 +250,8 @@ def _run(options: argparse.Namespace) -> int:
     from pruning.config import PRESETS, StudyConfig
     from pruning.store import check_destination
 
+    if not 0 <= options.seed < LARGEST_SEED:
+        raise ConfigError(f"--seed {options.seed}: expected 0 to {LARGEST_SEED - 1}")
     settings: dict[str, Any] = dict(PRESETS[options.preset])
     settings |= {
         "backbone": options.backbone,
@@ -261,7 +269,11 @@ def _run(options: argparse.Namespace) -> int:
     config = _with_settings(StudyConfig(**settings), options.set)
     if options.ship is None and not config.ship:
         config = dataclasses.replace(config, ship=(min(config.budgets),))
-    data, name = _study_data(options, config)
+    for budget in options.ship or ():
+        if budget not in config.budgets:
+            expected = ", ".join(f"{known:g}" for known in config.budgets)
+            raise ConfigError(f"--ship {budget:g}: is not among the budgets, expected some of {expected}")
+    data, name, notice = _study_data(options, config)
     device = _prepare_machine(options)
     folder = Path(options.output) / name
     runs = Path(options.runs)
@@ -272,6 +284,8 @@ def _run(options: argparse.Namespace) -> int:
     from pruning.publish import publish
 
     check_destination(folder, identity(config, data), options.overwrite)
+    if notice:
+        _say(notice)
     run = run_study(config, data, runs, device=device, quiet=options.quiet)
     study = publish(run, folder, command=options.command_typed, overwrite=options.overwrite, say=_say)
     opening = f"SLIMVIZ_STUDIES={shlex.quote(str(Path(options.output)))} streamlit run app.py"
@@ -295,14 +309,21 @@ def _with_settings(config: Any, pairs: Sequence[str]) -> Any:
         try:
             kind = type(old)
             value: Any = tuple(part for part in text.split(",") if part) if kind is tuple else kind(text)
+            if isinstance(value, (int, float)) and not 0 <= value < math.inf:
+                raise ConfigError(f"--set {pair}: expected a number of 0 or more")
+            changed = dataclasses.replace(target, **{field: value})
         except ValueError:
-            raise ConfigError(f"--set {pair}: expected a value like {old!r}") from None
-        changed = dataclasses.replace(target, **{field: value})
+            raise ConfigError(f"--set {pair}: expected a value like {_shown(old)}") from None
         config = changed if target is config else dataclasses.replace(config, selection=changed)
     return config
 
 
-def _study_data(options: argparse.Namespace, config: Any) -> tuple[Any, str]:
+def _shown(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _study_data(options: argparse.Namespace, config: Any) -> tuple[Any, str, str]:
+    """Examples, the study's name, and what to tell of them (a line, or nothing)."""
     from pruning.data import default_source, hold_out, load_examples, load_file, require_two_labels
     from pruning.study_data import StudyData
     from pruning.tasks import custom_task, get_task
@@ -310,26 +331,29 @@ def _study_data(options: argparse.Namespace, config: Any) -> tuple[Any, str]:
     if bool(options.task) == bool(options.train_file):
         raise ConfigError("run: expected either --task NAME or --train-file FILE")
     if options.task:
+        if options.validation_file or options.regression:
+            raise ConfigError("run: --validation-file and --regression go with --train-file, not with --task")
         task, source = get_task(options.task), options.data or default_source()
         train = load_examples(task, "train", source)
         validation = {split: load_examples(task, split, source) for split in task.validation}
         transfer = _transfer(task, source, config)
-        return StudyData(task, train, validation, _source_name(source), transfer), options.name or task.name
+        return StudyData(task, train, validation, _source_name(source), transfer), options.name or task.name, ""
     name = options.name or _file_name(options.train_file)
     columns = (options.text, options.pair, options.label)
     train, labels = load_file(options.train_file, *columns, regression=options.regression, training=True)
     text = (options.text,) if options.pair is None else (options.text, options.pair)
     task = custom_task(name, text, labels, label=options.label)
+    notice = ""
     if options.validation_file:
         held_out, _ = load_file(options.validation_file, *columns, task=task)
     else:
         train, held_out = hold_out(train, config.seed)
         require_two_labels(train, labels)
-        _say(
-            f"no validation file: {len(held_out)} of {len(train) + len(held_out)} rows held out with seed {config.seed}"
-        )
+        rows = len(train) + len(held_out)
+        notice = f"no validation file: {len(held_out)} of {rows} rows held out with seed {config.seed}"
     transfer = _transfer(task, options.data or default_source(), config)
-    return StudyData(task, train, {"validation": held_out}, f"file {Path(options.train_file).name}", transfer), name
+    source = f"file {Path(options.train_file).name}"
+    return StudyData(task, train, {"validation": held_out}, source, transfer), name, notice
 
 
 def _transfer(task: Any, source: str, config: Any) -> Any:

@@ -30,16 +30,18 @@ def model_card(document: dict[str, Any], percent: str) -> str:
     above = f", {kept:.1%} above the majority floor" if kept is not None else ""
     call = '{"text": "first text", "text_pair": "second text"}' if task.is_pair else '"a text"'
     answer = "a raw score" if task.is_regression else f"one of: {', '.join(task.labels or ())}"
-    base = "sentence-transformers/all-MiniLM-L6-v2" if backbone["name"] == EMBEDDED else backbone["name"]
+    known = "sentence-transformers/all-MiniLM-L6-v2" if backbone["name"] == EMBEDDED else backbone["name"]
+    is_folder = backbone["source"].startswith("folder ")  # whose path says nothing on another machine
+    base = "" if is_folder else f"\nbase_model: {known}"
+    origin = backbone["source"] if is_folder else f"{backbone['name']} ({backbone['source']})"
     return f"""---
 library_name: transformers
-pipeline_tag: text-classification
-base_model: {base}
+pipeline_tag: text-classification{base}
 ---
 
 # {document["name"]}: {task.title} at {network["total_density"]:.1%} of the teacher's parameters
 
-A {backbone["name"]} ({backbone["source"]}) fine-tuned on {task.title}, slimmed, cut and recovered
+The backbone {origin}, fine-tuned on {task.title}, slimmed, cut and recovered
 by SlimViz: {network["parameters"]["total"]:,} parameters of {teacher["parameters"]["total"]:,} (encoder
 {network["encoder_density"]:.1%}), {network["pieces"]:,} of {backbone["shape"]["vocabulary"]:,} vocabulary
 pieces, texts up to {network["positions"]} tokens. Task: {task.description}

@@ -31,7 +31,15 @@ from pruning.data import Examples
 from pruning.errors import ConfigError
 from pruning.evaluate import metrics
 from pruning.model import attach, bert_shape, freeze_word_table, read_factors, read_weights, word_table
-from pruning.selection import Budget, ImportanceFactors, Selection, piece_mass, select
+from pruning.selection import (
+    Budget,
+    ImportanceFactors,
+    Selection,
+    SelectionSettings,
+    TablePieces,
+    piece_mass,
+    select,
+)
 from pruning.store import factor_arrays
 from pruning.study import factors_from_arrays
 from pruning.study_data import StudyData, joined
@@ -126,6 +134,7 @@ def run_study(
     positions = backbones.positions(backbone)
     if config.max_length > positions:
         raise ConfigError(f"max_length {config.max_length}: backbone {backbone.name!r} has {positions} positions")
+    _check_budgets(config, data.task, backbone, tokenizer)
     precision = "bfloat16" if uses_bfloat16(config) else "float32"
     origin = [backbone.sha256, train.sha256, data.task.to_json(), precision]
     folder = runs / f"{data.task.name}-{_hash(origin, _part(config, TEACHER_FIELDS))}"
@@ -148,7 +157,11 @@ def run_study(
             config, data.task, teacher, encoded, validation, cache, slim_folder / "slim", device, quiet
         )
         history += entries
-    factors = find_factors(config, data.task, teacher, slimmed, tokenizer, encoded, slim_folder / "factors.safetensors")
+    # The table's spectrum is weighted by this share; the default one's factors keep the plain name.
+    share = config.selection.general_share
+    name = "factors" if share == SelectionSettings().general_share else f"factors-{_hash(share)}"
+    path = slim_folder / f"{name}.safetensors"
+    factors = find_factors(config, data.task, teacher, slimmed, tokenizer, encoded, path)
     lessons = train
     if data.transfer is not None:  # recovery follows the teacher on these texts, too
         lessons = joined(train, data.transfer)
@@ -427,6 +440,18 @@ def _cache(
         )
     teacher.cpu()
     return cache
+
+
+def _check_budgets(config: StudyConfig, task: Task, backbone: backbones.Backbone, tokenizer: Any) -> None:
+    """Refuse a budget that no selection reaches before anything is trained: what it costs depends on widths alone."""
+    shape = bert_shape(backbones.load_backbone(backbone, task, config.seed))
+    pieces = TablePieces(
+        counts=np.zeros(shape.vocabulary, dtype=np.int32),
+        protected=vocabulary.protected_pieces(tokenizer, shape.vocabulary),
+        spectrum=np.zeros(shape.hidden, dtype=np.float32),
+    )
+    untrained = ImportanceFactors(shape, {config.criterion: {}}, pieces, np.zeros(shape.pooler, dtype=np.float32))
+    select(untrained, Budget("total_density", min(config.budgets)), config.selection, config.criterion)
 
 
 def _subsample(examples: Examples, config: StudyConfig) -> Examples:

@@ -306,9 +306,7 @@ def factor_table(weights: BertWeights, rank: int, frequencies: np.ndarray | None
     if weights.words_projection is not None or not 1 <= rank <= hidden:
         raise SelectionError(f"embedding rank {rank}: expected 1 to {hidden}, of a table that is not factored yet")
     table = weights.words.double()
-    share = (
-        torch.ones(vocabulary, dtype=torch.float64) if frequencies is None else torch.as_tensor(frequencies).double()
-    )
+    share = torch.as_tensor(np.ones(vocabulary) if frequencies is None else frequencies, dtype=torch.float64)
     if share.shape != (vocabulary,) or (share < 0).any():
         raise SelectionError(f"piece frequencies: expected {vocabulary} numbers, none negative")
     weighted = table * share.sqrt().to(table.device)[:, None]
@@ -328,9 +326,10 @@ def cut_positions(weights: BertWeights, positions: int) -> BertWeights:
 
 
 def cut_pooler(weights: BertWeights, mask: np.ndarray) -> BertWeights:
-    """Remove pooler units; `mask` is (pooler,) bool."""
+    """Remove pooler units; `mask` is (pooler,) bool and keeps at least one, for the classifier to read."""
     width = weights.pooler[0].shape[0]
-    if mask.dtype != bool or mask.shape != (width,):
-        raise SelectionError(f"mask for the pooler: found {mask.dtype} {mask.shape}, expected bool ({width},)")
+    if mask.dtype != bool or mask.shape != (width,) or not mask.any():
+        found = f"{mask.dtype} {mask.shape} with {np.count_nonzero(mask)} units kept"
+        raise SelectionError(f"mask for the pooler: found {found}, expected bool ({width},) with at least 1")
     units = _kept(mask, weights.pooler[0])
     return replace(weights, pooler=_rows(weights.pooler, units), classifier=_columns(weights.classifier, units))

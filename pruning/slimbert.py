@@ -23,202 +23,29 @@ from transformers import (
     AutoModel,
     AutoModelForSequenceClassification,
     AutoTokenizer,
-    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     initialization,
 )
-from transformers.activations import ACT2FN
 from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
 
 from pruning.errors import SlimVizError
 from pruning.model import bert_shape, read_weights
-from pruning.sites import BertShape, LayerShape, NetworkShape, ParameterCount
+from pruning.sites import BertShape, LayerShape, ParameterCount
+from pruning.slimbert_layers import Constant, Reader, SlimBertConfig, SlimBlock, SlimEmbeddings, shape_of
 from pruning.weights import AttentionWeights, BertWeights, Linear
 
-
-class SlimBertConfig(PreTrainedConfig):
-    """Widths of a slim network.
-
-    Attributes:
-        vocab_size: pieces in the word table.
-        rank: width of the factored word table, or None where it is not factored.
-        max_position_embeddings: longest input.
-        type_vocab_size: segments.
-        hidden_size: residual width.
-        head_size: query/key width of every head, and the attention scale ``1/sqrt(head_size)``.
-        layers: one dictionary of `LayerShape`'s fields per layer.
-        kept_heads: original numbers of each layer's surviving heads.
-        pooler_size: units of the pooler.
-        original: `BertShape`'s fields of the dense network that this one was cut from.
-    """
-
-    model_type = "slimbert"
-
-    vocab_size: int = 30522
-    rank: int | None = None
-    max_position_embeddings: int = 512
-    type_vocab_size: int = 2
-    hidden_size: int = 384
-    head_size: int = 32
-    layers: list | None = None
-    kept_heads: list | None = None
-    pooler_size: int = 384
-    hidden_act: str = "gelu"
-    layer_norm_eps: float = 1e-12
-    initializer_range: float = 0.02
-    pad_token_id: int | None = 0
-    original: dict | None = None
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        """Fill in what a configuration without layers needs."""
-        self.layers = self.layers or []
-        self.kept_heads = self.kept_heads or [list(range(layer["heads"])) for layer in self.layers]
-        super().__post_init__(**kwargs)
-
-    @property
-    def num_hidden_layers(self) -> int:
-        """How many layers there are, empty ones included."""
-        return len(self.layers or [])
-
-
-def shape_of(config: SlimBertConfig) -> NetworkShape:
-    """A slim network's widths, for counting."""
-    return NetworkShape(
-        vocabulary=config.vocab_size,
-        rank=config.rank,
-        positions=config.max_position_embeddings,
-        token_types=config.type_vocab_size,
-        hidden=config.hidden_size,
-        head_size=config.head_size,
-        layers=tuple(LayerShape(**layer) for layer in config.layers or []),
-        pooler=config.pooler_size,
-        labels=config.num_labels or 0,
-    )
-
-
-class Constant(nn.Module):
-    """What an empty sub-layer leaves: a bias, ``(hidden,)``."""
-
-    def __init__(self, hidden: int) -> None:
-        super().__init__()
-        self.bias = nn.Parameter(torch.zeros(hidden))
-
-
-class Reader(nn.Module):
-    """A sub-layer's view of the residual stream: all of it, or the units numbered in the buffer `reads`."""
-
-    reads: torch.Tensor | None
-
-    def __init__(self, hidden: int, reads: int) -> None:
-        super().__init__()
-        numbers = torch.arange(reads, dtype=torch.int32) if 0 < reads < hidden else None
-        self.register_buffer("reads", numbers)
-
-    def read(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(batch, tokens, hidden) -> (batch, tokens, reads)."""
-        return hidden if self.reads is None else hidden.index_select(-1, self.reads)
-
-
-class SlimAttention(Reader):
-    """Self-attention of the surviving heads, output projection, residual addition and LayerNorm."""
-
-    def __init__(self, config: SlimBertConfig, layer: LayerShape, kept_heads: list[int]) -> None:
-        super().__init__(config.hidden_size, layer.attention_reads)
-        self.heads, self.head_size, self.value_width = layer.heads, config.head_size, layer.value_width
-        self.kept_heads = kept_heads
-        self.scale = config.head_size**-0.5
-        if self.heads:
-            # Queries of all heads, then keys, then values.
-            width = layer.heads * (2 * config.head_size + layer.value_width)
-            self.projection = nn.Linear(layer.attention_reads, width)
-            self.output = nn.Linear(layer.heads * layer.value_width, config.hidden_size)
-        else:
-            self.output = Constant(config.hidden_size)
-        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-
-    def forward(
-        self, hidden: torch.Tensor, mask: torch.Tensor | None, gates: torch.Tensor | None, wants_weights: bool
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """(batch, tokens, hidden), mask (batch, 1, 1, tokens) to add, gates (original heads,) -> same, attention."""
-        if not self.heads:
-            return self.norm(hidden + self.output.bias), None
-        batch, tokens, _ = hidden.shape
-        width = self.heads * self.head_size
-        projected = self.projection(self.read(hidden))
-        query, key, value = projected.split((width, width, self.heads * self.value_width), dim=-1)
-        query = query.view(batch, tokens, self.heads, self.head_size).transpose(1, 2)
-        key = key.view(batch, tokens, self.heads, self.head_size).transpose(1, 2)
-        value = value.view(batch, tokens, self.heads, self.value_width).transpose(1, 2)
-        weights = None
-        if wants_weights or self.value_width != self.head_size:  # fused attention needs equal widths
-            scores = torch.matmul(query * self.scale, key.transpose(-1, -2))
-            weights = (scores if mask is None else scores + mask).softmax(-1)
-            context = torch.matmul(weights, value)
-        else:
-            context = functional.scaled_dot_product_attention(query, key, value, mask, scale=self.scale)
-        if gates is not None:
-            context = context * gates[self.kept_heads].view(1, -1, 1, 1)
-        context = context.transpose(1, 2).reshape(batch, tokens, self.heads * self.value_width)
-        return self.norm(hidden + self.output(context)), weights
-
-
-class SlimFfn(Reader):
-    """Feed-forward sub-layer of the surviving units, residual addition and LayerNorm."""
-
-    def __init__(self, config: SlimBertConfig, layer: LayerShape) -> None:
-        super().__init__(config.hidden_size, layer.ffn_reads)
-        self.is_empty = layer.ffn == 0
-        if self.is_empty:
-            self.outer = Constant(config.hidden_size)
-        else:
-            self.inner = nn.Linear(layer.ffn_reads, layer.ffn)
-            self.activation = ACT2FN[config.hidden_act]
-            self.outer = nn.Linear(layer.ffn, config.hidden_size)
-        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(batch, tokens, hidden) -> same."""
-        if self.is_empty:
-            return self.norm(hidden + self.outer.bias)
-        return self.norm(hidden + self.outer(self.activation(self.inner(self.read(hidden)))))
-
-
-class SlimLayerBlock(nn.Module):
-    """One transformer layer."""
-
-    def __init__(self, config: SlimBertConfig, layer: LayerShape, kept_heads: list[int]) -> None:
-        super().__init__()
-        self.attention = SlimAttention(config, layer, kept_heads)
-        self.ffn = SlimFfn(config, layer)
-
-
-class SlimEmbeddings(nn.Module):
-    """Word table (factored or not), positions, token types, LayerNorm."""
-
-    def __init__(self, config: SlimBertConfig) -> None:
-        super().__init__()
-        hidden = config.hidden_size
-        self.words = nn.Embedding(config.vocab_size, hidden if config.rank is None else config.rank)
-        self.projection = None if config.rank is None else nn.Linear(config.rank, hidden, bias=False)
-        self.positions = nn.Embedding(config.max_position_embeddings, hidden)
-        self.token_types = nn.Embedding(config.type_vocab_size, hidden)
-        self.norm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
-
-    def embed_words(self, input_ids: torch.Tensor) -> torch.Tensor:
-        """Word embeddings in the residual width: what `inputs_embeds` replaces."""
-        words = self.words(input_ids)
-        return words if self.projection is None else self.projection(words)
-
-    def forward(self, words: torch.Tensor, token_type_ids: torch.Tensor | None) -> torch.Tensor:
-        """Add positions from 0 on and token types (0 where none are given)."""
-        tokens, longest = words.shape[1], self.positions.num_embeddings
-        if tokens > longest:
-            raise SlimVizError(f"input: {tokens} tokens, expected at most {longest}, this network's position table")
-        positions = self.positions.weight[:tokens]
-        if token_type_ids is None:
-            return self.norm(words + (positions + self.token_types.weight[0]))
-        return self.norm(words + positions + self.token_types(token_type_ids))
+__all__ = [
+    "SlimBertConfig",
+    "SlimBertForSequenceClassification",
+    "SlimBertModel",
+    "dense_from_bert",
+    "from_weights",
+    "parameter_count",
+    "round_to_half",
+    "save_slim",
+    "shape_of",
+]
 
 
 class SlimBertPreTrainedModel(PreTrainedModel):
@@ -244,7 +71,7 @@ class SlimBertModel(SlimBertPreTrainedModel):
         super().__init__(config)
         self.embeddings = SlimEmbeddings(config)
         layers = zip(shape_of(config).layers, config.kept_heads or [], strict=True)
-        self.layers = nn.ModuleList(SlimLayerBlock(config, layer, kept) for layer, kept in layers)
+        self.layers = nn.ModuleList(SlimBlock(config, layer, kept) for layer, kept in layers)
         self.pooler = nn.Linear(config.hidden_size, config.pooler_size)
         self.post_init()
 
@@ -252,9 +79,9 @@ class SlimBertModel(SlimBertPreTrainedModel):
         """The word table (rows are `rank` wide where it is factored)."""
         return self.embeddings.words
 
-    def set_input_embeddings(self, value: nn.Embedding) -> None:
+    def set_input_embeddings(self, value: nn.Module) -> None:
         """Replace the word table."""
-        self.embeddings.words = value
+        self.embeddings.words = value  # pyright: ignore[reportAttributeAccessIssue]
 
     def forward(
         self,
@@ -280,10 +107,13 @@ class SlimBertModel(SlimBertPreTrainedModel):
             head_gates: (layers, original heads), multiplied into each surviving head's context.
             return_dict: False for a plain tuple.
         """
-        if (input_ids is None) == (inputs_embeds is None):
+        if input_ids is not None and inputs_embeds is None:
+            inputs_embeds = self.embeddings.embed_words(input_ids)
+        elif inputs_embeds is None or input_ids is not None:
             raise SlimVizError("input: expected either input_ids or inputs_embeds, not both and not none")
-        words = self.embeddings.embed_words(input_ids) if inputs_embeds is None else inputs_embeds
-        hidden = self.embeddings(words, token_type_ids)
+        if head_gates is not None:
+            self._check_gates(head_gates)
+        hidden = self.embeddings(inputs_embeds, token_type_ids)
         mask = _additive_mask(attention_mask, hidden.dtype)
         wants_states = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
         wants_weights = self.config.output_attentions if output_attentions is None else output_attentions
@@ -291,25 +121,31 @@ class SlimBertModel(SlimBertPreTrainedModel):
         attentions: list[torch.Tensor | None] = []
         for index, layer in enumerate(self.layers):
             gates = None if head_gates is None else head_gates[index]
-            hidden, weights = layer.attention(hidden, mask, gates, bool(wants_weights))
-            hidden = layer.ffn(hidden)
+            hidden, weights = layer(hidden, mask, gates, bool(wants_weights))
             states.append(hidden)
             attentions.append(weights)
         result = BaseModelOutputWithPooling(
             last_hidden_state=hidden,
             pooler_output=torch.tanh(self.pooler(hidden[:, 0])),
             hidden_states=tuple(states) if wants_states else None,
-            attentions=tuple(attentions) if wants_weights else None,
+            attentions=tuple(attentions) if wants_weights else None,  # pyright: ignore[reportArgumentType]
         )
         return result.to_tuple() if return_dict is False else result
 
+    def _check_gates(self, head_gates: torch.Tensor) -> None:
+        heads = (self.config.original or {}).get("heads", head_gates.shape[-1])
+        expected = (len(self.layers), heads)
+        if tuple(head_gates.shape) != expected:
+            raise SlimVizError(f"head_gates: shape {tuple(head_gates.shape)}, expected (layers, heads) {expected}")
+
 
 def _additive_mask(attention_mask: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor | None:
-    """(batch, tokens) of ones and zeros -> (batch, 1, 1, tokens) to add to scores; None where it would change nothing."""
+    """(batch, tokens) of ones and zeros -> (batch, 1, 1, tokens) to add to scores; None where it changes nothing."""
     if attention_mask is None:
         return None
-    # On an accelerator the test would wait for the device; under export it would depend on the data.
-    if attention_mask.device.type == "cpu" and not torch.compiler.is_compiling() and bool(attention_mask.all()):
+    # On an accelerator the test would wait for the device; a traced or exported graph must not depend on the data.
+    is_traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    if attention_mask.device.type == "cpu" and not is_traced and bool(attention_mask.all()):
         return None
     return (attention_mask[:, None, None, :] == 0).to(dtype) * torch.finfo(dtype).min
 
@@ -443,10 +279,11 @@ def from_weights(
         original=asdict(original),
         id2label=dict(id2label),
         label2id={label: number for number, label in id2label.items()},
-        problem_type=problem_type,
+        problem_type=problem_type,  # pyright: ignore[reportArgumentType]
     )
-    model = SlimBertForSequenceClassification(config)
-    model.load_state_dict(state)
+    with torch.device("meta"):  # no initial weights that would only be overwritten
+        model = SlimBertForSequenceClassification(config)
+    model.load_state_dict({name: tensor.detach().clone() for name, tensor in state.items()}, assign=True)
     return model.eval()
 
 
@@ -491,7 +328,7 @@ def save_slim(model: SlimBertForSequenceClassification, folder: Path | str, *, h
 
 def parameter_count(model: nn.Module) -> ParameterCount:
     """Count what is saved, tensor by tensor (index buffers left out); equals `sites.count_parameters`."""
-    counts = dict.fromkeys(("embeddings", "layers", "pooler", "classifier"), 0)
+    counts: dict[str, int] = dict.fromkeys(("embeddings", "layers", "pooler", "classifier"), 0)
     for name, tensor in model.state_dict().items():
         if tensor.is_floating_point():
             counts[name.removeprefix("slimbert.").split(".")[0]] += tensor.numel()

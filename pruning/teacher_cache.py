@@ -64,6 +64,13 @@ def hidden_bytes(encoded: Encoded, states: int, width: int) -> int:
     return int(encoded.lengths.sum()) * states * width * 2
 
 
+def _write_at(handle: int, content: bytes, offset: int) -> None:
+    """Write all of `content`: a single `os.pwrite` may write less, on a disk that is filling up."""
+    done = 0
+    while done < len(content):
+        done += os.pwrite(handle, content[done:], offset + done)
+
+
 @torch.no_grad()
 def fill_cache(
     folder: Path,
@@ -115,9 +122,8 @@ def fill_cache(
                     own = hidden[:, row, : encoded.lengths[example]]
                     sums += own.sum((1, 2))
                     squares += np.square(own).sum((1, 2))
-                    os.pwrite(
-                        file.fileno(), own.astype(np.float16).tobytes(), int(starts[example]) * states * width * 2
-                    )
+                    place = int(starts[example]) * states * width * 2
+                    _write_at(file.fileno(), own.astype(np.float16).tobytes(), place)
             if progress is not None:
                 progress(min(start + CACHE_BATCH, len(order)), len(order))
     count = max(1, int(encoded.lengths.sum()) * width)

@@ -32,6 +32,7 @@ from pruning.teacher_cache import TeacherCache
 
 COMPLETE = "complete.json"  # written last into a checkpoint: name -> size of every other file
 STATE = "model.safetensors"
+STAGING = "staging"  # folder of a checkpoint that is being written
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,10 @@ class StudyTrainer(Trainer):
 
     def __init__(self, model: nn.Module, stage: Stage, config: StudyConfig, device: str | None, quiet: bool) -> None:
         self.stage = stage
+        self.progress = StudyProgress(stage, quiet)
         steps = len(EpochBuckets(stage.encoded.lengths, config.batch_size, config.seed))
+        # The Trainer forgets the losses since its last log when it goes on, so a checkpoint always falls on a log.
+        log_steps = max(1, min(50, steps, config.checkpoint_steps))
         arguments = TrainingArguments(
             output_dir=str(stage.folder),
             num_train_epochs=stage.epochs,
@@ -161,8 +165,8 @@ class StudyTrainer(Trainer):
             weight_decay=config.weight_decay,
             warmup_steps=int(config.warmup_share * steps * stage.epochs),
             lr_scheduler_type="linear",
-            logging_steps=max(1, min(50, steps)),
-            save_steps=config.checkpoint_steps,
+            logging_steps=log_steps,
+            save_steps=config.checkpoint_steps // log_steps * log_steps,
             save_strategy="steps",
             seed=config.seed,
             bf16=uses_bfloat16(config),
@@ -177,7 +181,7 @@ class StudyTrainer(Trainer):
             args=arguments,
             train_dataset=cast(Any, EncodedDataset(stage.encoded)),  # a map-style dataset, without torch's base class
             data_collator=collate(stage.encoded),
-            callbacks=[StudyProgress(stage, quiet)],
+            callbacks=[self.progress],
         )
         for callback in list(self.callback_handler.callbacks):  # the stock ones print dictionaries
             if type(callback).__name__ in ("PrinterCallback", "ProgressCallback"):
@@ -277,7 +281,7 @@ class StudyTrainer(Trainer):
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """Write a checkpoint aside, then rename it: an interrupted write never looks like a checkpoint."""
         name = f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
-        staging = self.stage.folder / "staging"
+        staging = self.stage.folder / STAGING
         final = self.stage.folder / name
         if self.args.should_save:
             shutil.rmtree(staging, ignore_errors=True)
@@ -285,6 +289,9 @@ class StudyTrainer(Trainer):
         self.args.output_dir = str(staging)
         try:
             super()._save_checkpoint(model, trial)
+        except RuntimeError as error:  # torch's writer has no other word for a full disk
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise TrainingError(f"{staging}: a checkpoint cannot be written ({reason}); expected free disk") from error
         finally:
             self.args.output_dir = str(self.stage.folder)
         self.accelerator.wait_for_everyone()
@@ -350,8 +357,10 @@ class StudyProgress(TrainerCallback):
         self.bar: tqdm | None = None
         self.shown: dict[str, str] = {}
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Open the bar at the step that training goes on from."""
+        if state.global_step and float(state.epoch).is_integer():
+            self._evaluate(state, model)  # an epoch's last checkpoint is written before the epoch is evaluated
         self.bar = tqdm(
             total=state.max_steps,
             initial=state.global_step,
@@ -377,6 +386,9 @@ class StudyProgress(TrainerCallback):
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Evaluate for the history (never to choose anything)."""
+        self._evaluate(state, model)
+
+    def _evaluate(self, state: Any, model: Any) -> None:
         if self.stage.evaluate is None or not state.is_world_process_zero:
             return
         metrics = self.stage.evaluate(model)
@@ -386,6 +398,10 @@ class StudyProgress(TrainerCallback):
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Close the bar."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the bar, if it is open."""
         if self.bar is not None:
             self.bar.close()
 
@@ -413,7 +429,10 @@ def run_stage(
         torch.manual_seed(config.seed)
         trainer = StudyTrainer(model, stage, config, device, quiet)
         checkpoint = newest_checkpoint(stage.folder)
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        try:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        finally:
+            trainer.progress.close()  # an interrupted bar would stand in the last line's way
         trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # drop the autocast wrapper of forward
         if trainer.args.should_save:
             metric_names = {key for entry in trainer.state.log_history for key in entry} - {"total_flos", "train_loss"}
@@ -429,9 +448,9 @@ def run_stage(
             save_file(trained_state(model), staging / STATE)
             (staging / "history.json").write_text(json.dumps(history), encoding="utf-8")
             staging.rename(result)
-            for path in _checkpoints(stage.folder):
-                shutil.rmtree(path, ignore_errors=True)
         trainer.accelerator.wait_for_everyone()
+    for path in (*_checkpoints(stage.folder), stage.folder / STAGING):
+        shutil.rmtree(path, ignore_errors=True)
     model.cpu()
     load_trained_state(model, result / STATE)
     model.eval()

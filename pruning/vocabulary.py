@@ -2,7 +2,8 @@
 
 WordPiece takes the longest piece that matches, again and again, and gives up on the whole word where nothing matches.
 A word whose characters all have a piece of their own, alone and as a continuation, can therefore never be given up on,
-whichever other pieces are kept; pieces for which that does not hold are kept themselves.
+whichever other pieces are kept; pieces for which that does not hold are kept themselves. (The embedded vocabulary has
+none. Where one has such holes, every removed piece is still spelled, but a word that runs across a hole may be lost.)
 """
 
 from __future__ import annotations
@@ -124,9 +125,11 @@ def unusable_pieces(tokenizer: Any, vocabulary: int | None = None) -> np.ndarray
     def is_one_word(text: str) -> bool:
         if len(text) > pieces.longest_word:
             return False
-        if backend.normalizer is not None and backend.normalizer.normalize_str(text) != text:
-            return False
-        return backend.pre_tokenizer is None or [w for w, _ in backend.pre_tokenizer.pre_tokenize_str(text)] == [text]
+        # The normaliser may add spaces that the pre-tokenizer takes away again (around Chinese characters).
+        normal = text if backend.normalizer is None else backend.normalizer.normalize_str(text)
+        if backend.pre_tokenizer is None:
+            return normal == text
+        return [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(normal)] == [text]
 
     for piece, number in pieces.numbers.items():
         if pieces.is_continuation(piece):
@@ -240,10 +243,11 @@ def _renumbered(processor: dict[str, Any] | None, new_numbers: dict[int, int]) -
             for name, token in processor["special_tokens"].items()
         }
         return dict(processor, special_tokens=special)
-    pairs = {
-        name: [*processor[name][:1], new_numbers[processor[name][1]]] for name in ("sep", "cls") if name in processor
-    }
-    return {**processor, **pairs}
+    renumbered = dict(processor)
+    for name in ("sep", "cls"):  # BertProcessing, RobertaProcessing: [token, id]
+        if name in renumbered:
+            renumbered[name] = [processor[name][0], new_numbers[processor[name][1]]]
+    return renumbered
 
 
 def piece_counts(encoded_ids: Iterable[np.ndarray | Sequence[int]], vocabulary: int) -> np.ndarray:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from pruning.selection import ImportanceFactors, Selection
 from pruning.sites import (
@@ -22,7 +21,11 @@ from pruning.sites import (
     ffn_parameters,
 )
 from pruning.store import Study
-from slimviz.theme import SITE_TITLES, amount_text, value_text
+from slimviz.theme import SITE_TITLES, amount_text, layer_title, value_text
+from slimviz.tidy import count_of, frame_of, groups, only, records
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FLOP_LENGTH = 32  # tokens: the length at which FLOPs are counted and speed-ups quoted
 SPEED_LENGTHS = (FLOP_LENGTH, "real", 64, 128, 16)  # which measured length stands for the speed-up, best first
@@ -155,29 +158,47 @@ def survival_frame(masks: Masks) -> pd.DataFrame:
                     "counts": f"{kept:,} of {total:,}",
                 }
             )
-    return pd.DataFrame(rows).astype({"layer": "Int64"})
+    return frame_of(rows).astype({"layer": "Int64"})
+
+
+def survival_table(survival: pd.DataFrame) -> pd.DataFrame:
+    """Sites down, layers across, "kept of total" in each cell; the residual width is shared by all layers."""
+    rows: dict[str, dict[str, str]] = {}
+    for row in records(survival):
+        column = "all layers" if row["layer"] is None else layer_title(row["layer"] - 1)
+        rows.setdefault(row["title"], {})[column] = row["counts"]
+    return frame_of([{"site": title, **cells} for title, cells in rows.items()]).set_index("site").fillna("")
 
 
 def layer_frame(
     survival: pd.DataFrame, sites: Sequence[Site], selection: Selection, dense: NetworkShape
 ) -> pd.DataFrame:
     """One row per layer: units left at the sites open to cutting, and what the layer costs against the teacher's."""
-    network = selection.shape
-    chosen = survival[survival["site"].isin([site.value for site in sites])]
-    frame = chosen.groupby("layer", as_index=False)[["kept", "total"]].sum()
-    frame["share"] = frame["kept"] / frame["total"]
-    frame["counts"] = [f"{kept:,} of {total:,}" for kept, total in zip(frame["kept"], frame["total"], strict=True)]
-    costs = [(_layer_cost(network, layer), _layer_cost(dense, layer)) for layer in range(len(frame))]
-    for place, name in enumerate(("parameters", "flops")):
-        frame[name] = [
-            f"{amount_text(slim[place])} of {amount_text(teacher[place])} ({slim[place] / teacher[place]:.1%})"
-            for slim, teacher in costs
-        ]
-    frame["heads"] = [
-        f"{slim.heads} of {teacher.heads}" for slim, teacher in zip(network.layers, dense.layers, strict=True)
-    ]
-    frame["cutoffs"] = ", ".join(f"{SITE_TITLES[site]} {value_text(selection.cutoff.get(site))}" for site in sites)
-    return frame
+    open_rows = records(only(survival, "site", [site.value for site in sites]))
+    cutoffs = ", ".join(f"{SITE_TITLES[site]} {value_text(selection.cutoff.get(site))}" for site in sites)
+    rows = []
+    for index, (slim, teacher) in enumerate(zip(selection.shape.layers, dense.layers, strict=True)):
+        kept, total = (sum(row[name] for row in open_rows if row["layer"] == index + 1) for name in ("kept", "total"))
+        parameters, flops = _layer_cost(selection.shape, index)
+        dense_parameters, dense_flops = _layer_cost(dense, index)
+        rows.append(
+            {
+                "layer": index + 1,
+                "kept": kept,
+                "total": total,
+                "share": kept / total if total else 1.0,
+                "counts": f"{kept:,} of {total:,}",
+                "parameters": _part(parameters, dense_parameters),
+                "flops": _part(flops, dense_flops),
+                "heads": f"{slim.heads} of {teacher.heads}",
+                "cutoffs": cutoffs,
+            }
+        )
+    return frame_of(rows)
+
+
+def _part(slim: int, teacher: int) -> str:
+    return f"{amount_text(slim)} of {amount_text(teacher)} ({slim / teacher:.1%})"
 
 
 def _layer_cost(network: NetworkShape, layer: int) -> tuple[int, int]:
@@ -190,11 +211,21 @@ def _layer_cost(network: NetworkShape, layer: int) -> tuple[int, int]:
 
 def site_frame(survival: pd.DataFrame, cutoff: Mapping[Site, float] | None = None) -> pd.DataFrame:
     """One row per site, over all layers: the share removed; `cutoff` is the importance of the least unit kept."""
-    frame = survival.groupby(["site", "title"], as_index=False, sort=False)[["kept", "total"]].sum()
-    frame["removed"] = 1 - frame["kept"] / frame["total"]
-    frame["counts"] = [f"{kept:,} of {total:,}" for kept, total in zip(frame["kept"], frame["total"], strict=True)]
-    frame["cutoff"] = [float((cutoff or {}).get(Site(site), np.nan)) for site in frame["site"]]
-    return frame
+    rows = []
+    for name, part in groups(survival, "site"):
+        kept, total = count_of(part, "kept"), count_of(part, "total")
+        rows.append(
+            {
+                "site": name,
+                "title": SITE_TITLES[Site(name)],
+                "kept": kept,
+                "total": total,
+                "removed": 1 - kept / total,
+                "counts": f"{kept:,} of {total:,}",
+                "cutoff": float((cutoff or {}).get(Site(name), np.nan)),
+            }
+        )
+    return frame_of(rows)
 
 
 def unit_frame(factors: ImportanceFactors, criterion: str, masks: Masks, layer: int, *, in_order: bool) -> pd.DataFrame:
@@ -211,6 +242,8 @@ def unit_frame(factors: ImportanceFactors, criterion: str, masks: Masks, layer: 
         Columns site, title, place (from 0, where the unit is drawn), unit (from 1), head (at `attention_context`),
         importance, relative (decades above the cut-off), kept.
     """
+    import pandas as pd
+
     parts = []
     for site in LAYER_SITES:
         if site not in factors.by_criterion[criterion]:

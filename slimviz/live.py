@@ -106,10 +106,17 @@ def max_length(study: Study) -> int:
     return stored if isinstance(stored, int) and 8 <= stored <= 512 else MAX_TOKENS
 
 
+def version(study: Study) -> int:
+    """A number that changes when the study on disk is replaced; 0 where it is gone."""
+    try:
+        return (study.folder / "study.json").stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def load_network(study: Study, variant: str, device: str = "cpu") -> Network:
     """A study's network, from the cache where it is there; raises `SlimVizError` in one line."""
-    stamp = (study.folder / "study.json").stat().st_mtime_ns if (study.folder / "study.json").exists() else 0
-    return _load_network(str(study.folder), stamp, variant, device, study)
+    return _load_network(str(study.folder), version(study), variant, device, study)
 
 
 def load_networks(study: Study, variants: Sequence[str], device: str = "cpu") -> tuple[list[Network], dict[str, str]]:
@@ -124,8 +131,8 @@ def load_networks(study: Study, variants: Sequence[str], device: str = "cpu") ->
 
 
 @st.cache_resource(max_entries=CACHED_NETWORKS, show_spinner=False)
-def _load_network(folder: str, stamp: int, variant: str, device: str, _study: Study) -> Network:
-    del folder, stamp  # only part of the cache's key
+def _load_network(folder: str, stored_version: int, variant: str, device: str, _study: Study) -> Network:
+    del folder, stored_version  # only part of the cache's key
     where = f"{_study.name}/{variant}"
     weights = _study.weights(variant)
     if weights is None:

@@ -7,6 +7,7 @@ both networks have answered the same examples, so `rows()` compares them fairly 
 from __future__ import annotations
 
 import os
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -149,6 +150,9 @@ def _hub_answers() -> bool:
 class LiveRun:
     """Teacher and slim on the same examples, in turns.
 
+    Two threads may meet here: a click starts the page's script anew while the old one still computes its last batch.
+    So a batch is recorded as a whole, for all networks at once, and `stop` ends the old one's work.
+
     Args:
         study: whose networks they are.
         networks: the teacher first, where it is there.
@@ -164,23 +168,33 @@ class LiveRun:
         self.is_complete = False
         self.started = datetime.now(UTC)
         self.answered = 0
+        self._stop = threading.Event()
+        self._guard = threading.Lock()  # around what follows
         self._logits: list[list[np.ndarray]] = [[] for _ in self.networks]
         self._seconds: list[list[tuple[float, int]]] = [[] for _ in self.networks]  # and how many texts they took
         self._truncated = [0] * len(self.networks)
         self._tokens = [0] * len(self.networks)
 
+    def stop(self) -> None:
+        """Have `steps` end after the batch in hand; what is recorded by now is what `rows` gives."""
+        self._stop.set()
+
     def steps(self) -> Iterator[Step]:
-        """Do the work, a batch at a time."""
+        """Do the work, a batch at a time, until all is done or `stop` is called."""
         size = self.settings.batch
         total = 0 if self.drawn is None else len(self.drawn.examples)
         batches = -(-total // size)
         rounds = 0 if self.settings.length is None else SPEED_ROUNDS
         for number, batch in enumerate(self._batches(size)):
+            if self._stop.is_set():
+                return
             self._answer(batch, number)
             text = f"{self.answered:,} of {total:,} examples answered by {self._who()}"
             yield Step((number + 1) / (batches + rounds), text)
         began = time.monotonic()
         for number in range(rounds):
+            if self._stop.is_set():
+                return
             self._time(self.settings.length or 0, number)
             yield Step((batches + number + 1) / (batches + rounds), f"timing: round {number + 1} of {rounds}")
             if number + 1 >= FEWEST_ROUNDS and time.monotonic() - began > SPEED_SECONDS:
@@ -202,43 +216,49 @@ class LiveRun:
         return order[number % len(order) :] + order[: number % len(order)]
 
     def _answer(self, batch: Examples, number: int) -> None:
+        done: dict[int, tuple[np.ndarray, float, int, int]] = {}
         with live.computing():
             for index in self._order(number):
                 network = self.networks[index]
                 inputs, truncated, tokens = live.batch_of(network, batch)
                 if number == 0:
                     live.forward(network, inputs)  # the first pass at a size also makes room for it
-                logits, seconds = live.forward(network, inputs)
+                done[index] = *live.forward(network, inputs), truncated, tokens
+        with self._guard:
+            self.answered += len(batch)
+            for index, (logits, seconds, truncated, tokens) in done.items():
                 self._logits[index].append(logits)
                 self._truncated[index] += truncated
                 self._tokens[index] += tokens
                 if self.settings.length is None:
                     self._seconds[index].append((seconds, len(batch)))
-        self.answered += len(batch)
 
     def _time(self, length: int, number: int) -> None:
+        done: dict[int, float] = {}
         with live.computing():
             for index in self._order(number):
                 network = self.networks[index]
                 inputs = live.made_up_batch(network, self.settings.batch, length)
                 if number == 0:
                     live.forward(network, inputs)
-                self._seconds[index].append((live.forward(network, inputs)[1], self.settings.batch))
+                done[index] = live.forward(network, inputs)[1]
+        with self._guard:
+            for index, seconds in done.items():
+                self._seconds[index].append((seconds, self.settings.batch))
 
     def rows(self) -> list[dict[str, Any]]:
-        """One flat row a network of what has been done so far; empty where nothing has."""
-        if not self.answered and not self._seconds[0]:
-            return []
-        medians = [_latency(seconds, self.settings.batch).get("median_ms") for seconds in self._seconds]
-        is_compared = self.networks[0].variant == live.TEACHER
-        rows = []
-        for index, network in enumerate(self.networks):
-            row = self._what(network) | self._scores(index)
-            row |= _latency(self._seconds[index], self.settings.batch)
-            if is_compared and medians[0] and medians[index]:
-                row["speedup"] = medians[0] / medians[index]
-            rows.append(row)
-        return rows
+        """One flat row a network of what has been recorded so far; empty where nothing has."""
+        with self._guard:
+            if not self.answered and not self._seconds[0]:
+                return []
+            timed = [_latency(seconds, self.settings.batch) for seconds in self._seconds]
+            rows = []
+            for index, network in enumerate(self.networks):
+                row = self._what(network) | self._scores(index) | timed[index]
+                if self.networks[0].variant == live.TEACHER and timed[index]:
+                    row["speedup"] = timed[0]["median_ms"] / timed[index]["median_ms"]
+                rows.append(row)
+            return rows
 
     def _what(self, network: live.Network) -> dict[str, Any]:
         from pruning.measure import environment

@@ -80,6 +80,12 @@ def selection(study: Study, percent: str) -> Selection:
     return _selection(study, percent, _stamp(study.folder))
 
 
+def closest_budget(study: Study, percent: str) -> str:
+    """The stored budget whose density is the smallest factor away; a study without any raises ValueError."""
+    wanted = float(percent)
+    return min(study.selections, key=lambda stored: abs(math.log(max(float(stored), 1e-9) / wanted)))
+
+
 def _stamp(folder: str | Path, deep: bool = False) -> Stamp:
     """Name, time and size of a folder's files (of its study folders' files, when deep); empty where unreadable."""
     try:
@@ -119,13 +125,12 @@ def _history(study: Study, stamp: Stamp) -> list[dict]:
 
 @st.cache_data(show_spinner=False, max_entries=512, hash_funcs={Study: _address})
 def _selection(study: Study, percent: str, stamp: Stamp) -> Selection:
-    wanted = float(percent)
-    closest = min(study.selections, key=lambda stored: abs(math.log(max(float(stored), 1e-9) / wanted)))
+    closest = closest_budget(study, percent)
     stored = study.selections[closest]
     try:
         settings = SelectionSettings(**stored["settings"])
     except (TypeError, ValueError) as error:
         raise StoreError(f"{study.folder}: settings of the selection at {closest}%: {error}") from None
-    exact = float(closest) == wanted
-    budget = Budget(**stored["budget"]) if exact else Budget("total_density", wanted / 100)
+    exact = float(closest) == float(percent)
+    budget = Budget(**stored["budget"]) if exact else Budget("total_density", float(percent) / 100)
     return select(_factors(study, stamp), budget, settings, stored["criterion"])

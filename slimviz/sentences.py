@@ -3,126 +3,127 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import pandas as pd
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
 
 from slimviz.theme import layer_title, listing, percent_text, times_text
+from slimviz.tidy import count_of, groups, known, records
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def overview_headline(rows: pd.DataFrame, percent: str) -> str:
-    """What the slim networks of one budget keep, on average, and how much faster they are."""
-    known = rows[rows["retention"].notna()]
-    if known.empty:
+def overview_headline(rows: Sequence[Mapping[str, Any]], percent: str) -> str:
+    """What the slim networks of one budget keep, on average, and how much faster they are.
+
+    Args:
+        rows: one per study, see `frames.overview_row`.
+        percent: the budget.
+    """
+    measured = [dict(row) for row in rows if row["retention"] is not None]
+    if not measured:
         return f"No study has results at {percent}% of its teacher's parameters yet."
-    retention = percent_text(known["retention"].mean())
-    above = known["retention_above_floor"].dropna()
-    floor = f" ({percent_text(above.mean())} of what lies above the floor)" if len(above) else ""
-    faster = known["speedup_32"].dropna()
-    speed = f", and answers {times_text(faster.mean())} as fast at batch 32" if len(faster) else ""
-    if len(known) == 1:
-        row = known.iloc[0]
+    retention = percent_text(fmean(known(measured, "retention")))
+    above, faster = known(measured, "retention_above_floor"), known(measured, "speedup_32")
+    floor = f" ({percent_text(fmean(above))} of what lies above the floor)" if above else ""
+    if len(measured) == 1:
+        row = measured[0]
+        speed = f", and answers {times_text(faster[0])} as fast at batch 32" if faster else ""
         return (
             f"At {percent}% of its teacher's parameters, the slim network for {row['title']} keeps {retention} of "
             f"the teacher's {row['metric']}{floor}{speed}."
         )
-    speed = speed.replace("answers", "answer")
+    speed = f", and answer {times_text(fmean(faster))} as fast at batch 32" if faster else ""
     return (
-        f"At {percent}% of their teachers' parameters, the {len(known)} slim networks keep {retention} of their "
+        f"At {percent}% of their teachers' parameters, the {len(measured)} slim networks keep {retention} of their "
         f"teachers' scores on average{floor}{speed}."
     )
 
 
-def budget_sentence(rows: pd.DataFrame, title: str) -> str:
-    """How a study's retention falls with the budget, and which budgets ship weights."""
-    known = rows[rows["retention"].notna()]
-    if known.empty:
+def budget_sentence(rows: Sequence[Mapping[str, Any]], title: str) -> str:
+    """How a study's retention falls with the budget, and which budgets have weights (rows as above)."""
+    measured = [row for row in rows if row["retention"] is not None]
+    if not measured:
         return f"{title} has no results yet."
-    kept = listing([f"{percent_text(r)} at {p}%" for r, p in zip(known["retention"], known["percent"], strict=True)])
-    shipped = [f"{percent}%" for percent in rows.loc[rows["ships_weights"], "percent"]]
+    kept = listing([f"{percent_text(row['retention'])} at {row['percent']}%" for row in measured])
+    shipped = [f"{row['percent']}%" for row in rows if row["ships_weights"]]
     weights = f"weights are stored at {listing(shipped)}" if shipped else "no weights are stored"
-    return f"{title} keeps {kept} of its teacher's {known.iloc[0]['metric']}; {weights}."
+    return f"{title} keeps {kept} of its teacher's {measured[0]['metric']}; {weights}."
 
 
 def map_sentence(survival: pd.DataFrame) -> str:
     """Where a small map's units went."""
-    layers = survival.dropna(subset=["layer"])
-    cut = layers[layers["share"] < 1]
-    if cut.empty:
-        return "Nothing was cut."
-    by_site = cut.groupby("title", sort=False)[["kept", "total"]].sum()
-    parts = [f"{100 * kept / total:.0f} of {_inline(str(title))}" for title, (kept, total) in by_site.iterrows()]
-    return f"Units left, in percent: {listing(parts)}."
+    parts = []
+    for title, part in groups(survival, "title"):
+        kept, total = count_of(part, "kept"), count_of(part, "total")
+        if kept < total and all(row["layer"] is not None for row in records(part)):
+            parts.append(f"{kept / total:.0%} of {_inline(title)}")
+    return f"Left: {listing(parts)}." if parts else "Nothing was cut."
 
 
 def layer_sentence(layers: pd.DataFrame, site_titles: Sequence[str]) -> str:
     """How many units are left, and which layers lost most and least."""
-    kept, total = int(layers["kept"].sum()), int(layers["total"].sum())
+    rows = records(layers)
+    kept, total = sum(row["kept"] for row in rows), sum(row["total"] for row in rows)
     if not total or not site_titles:
         return "Every unit of every layer is left: this selection may not cut any layer's units."
     sites = listing([_inline(title) for title in site_titles])
-    share = f"{percent_text(kept / total)} of the {total:,} units open to cutting ({sites}) are left"
     if kept == 0:
         return f"No unit is left ({sites})."
-    if layers["share"].nunique() == 1:
+    share = f"{percent_text(kept / total)} of the {total:,} units open to cutting ({sites}) are left"
+    worst, best = min(rows, key=lambda row: row["share"]), max(rows, key=lambda row: row["share"])
+    if worst["share"] == best["share"]:
         return f"{share}, as many in every layer."
-    worst, best = layers.loc[layers["share"].idxmin()], layers.loc[layers["share"].idxmax()]
     return (
-        f"{share}; {layer_title(int(worst['layer']) - 1)} lost most ({percent_text(1 - worst['share'])}), "
-        f"{layer_title(int(best['layer']) - 1)} least ({percent_text(1 - best['share'])})."
+        f"{share}; {layer_title(worst['layer'] - 1)} lost most ({percent_text(1 - worst['share'])}), "
+        f"{layer_title(best['layer'] - 1)} least ({percent_text(1 - best['share'])})."
     )
 
 
 def site_sentence(sites: pd.DataFrame) -> str:
     """Which sub-layers lost how much, and which were left whole."""
-    cut = sites[sites["removed"] > 0].sort_values("removed", ascending=False)
-    whole = [_inline(title) for title in sites.loc[sites["removed"] == 0, "title"]]
-    if cut.empty:
+    rows = records(sites)
+    cut = sorted((row for row in rows if row["removed"] > 0), key=lambda row: -row["removed"])
+    whole = [_inline(row["title"]) for row in rows if row["removed"] == 0]
+    if not cut:
         return "No sub-layer lost a unit."
-    lost = [f"{_inline(t)} lost {percent_text(r)}" for t, r in zip(cut["title"], cut["removed"], strict=True)]
+    lost = listing([f"{_inline(row['title'])} lost {percent_text(row['removed'])}" for row in cut])
     rest = f"; {listing(whole)} {'is' if len(whole) == 1 else 'are'} whole" if whole else ""
-    sentence = f"{listing(lost)} of its units{rest}." if len(lost) == 1 else f"{listing(lost)} of their units{rest}."
+    sentence = f"{lost} of {'its' if len(cut) == 1 else 'their'} units{rest}."
     return sentence[0].upper() + sentence[1:]
 
 
 def strip_sentence(units: pd.DataFrame, layer: int) -> str:
     """What is left of one layer, and how many units the colours place on the wrong side."""
+    name = layer_title(layer).capitalize()
     if units.empty:
-        return f"{layer_title(layer).capitalize()}: this criterion ranks no units."
-    parts = []
-    for title, group in units.groupby("title", sort=False):
-        parts.append(f"{int(group['kept'].sum()):,} of {len(group):,} {_inline(str(title))}")
-    against = int((units["kept"] != (units["relative"] >= 0)).sum())
+        return f"{name}: this criterion ranks no units."
+    parts = [f"{count_of(part, 'kept'):,} of {len(part):,} {_inline(title)}" for title, part in groups(units, "title")]
+    against = _against(units)
     note = f" {against:,} units are coloured against their fate: heads come and go whole." if against else ""
-    return f"{layer_title(layer).capitalize()} keeps {listing(parts)} units.{note}"
+    return f"{name} keeps {listing(parts)} units.{note}"
 
 
 def heads_sentence(heads: pd.DataFrame, percent: str) -> str:
     """How many heads each task keeps, and how many they share."""
-    kept = heads.pivot(index=["layer", "head"], columns="study", values="kept").astype(bool)
-    total, studies = kept.shape
-    if studies == 1:
-        return f"At {percent}% of the parameters, {int(kept.to_numpy().sum())} of {total} heads survive."
-    counts = kept.sum()
-    least, most = int(counts.min()), int(counts.max())
-    spread = f"{least} to {most}" if least != most else str(least)
-    everywhere, nowhere = int(kept.all(axis=1).sum()), int((~kept).all(axis=1).sum())
+    by_study = [set(_kept_heads(part)) for _, part in groups(heads, "study")]
+    total = len(heads) // len(by_study)
+    if len(by_study) == 1:
+        return f"At {percent}% of the parameters, {len(by_study[0])} of {total} heads survive."
+    counts = sorted(map(len, by_study))
+    spread = f"{counts[0]} to {counts[-1]}" if counts[0] != counts[-1] else str(counts[0])
+    everywhere, somewhere = set.intersection(*by_study), set.union(*by_study)
     return (
         f"At {percent}% of the parameters each task keeps {spread} of {total} heads; "
-        f"{_heads(everywhere)} in every task shown, {_heads(nowhere, 'survives', 'survive')} in none."
+        f"{_heads(len(everywhere))} in every task shown, {_heads(total - len(somewhere))} in none."
     )
-
-
-def _heads(count: int, one: str = "survives", many: str = "survive") -> str:
-    return f"1 head {one}" if count == 1 else f"{count or 'no'} heads {many}"
 
 
 def head_map_sentence(heads: pd.DataFrame) -> str:
     """What one map shows."""
-    kept = int(heads["kept"].sum())
-    against = int((heads["kept"] != (heads["relative"] >= 0)).sum())
+    against = _against(heads)
     note = f", {against} coloured against their fate" if against else ""
-    return f"{kept} of {len(heads)} kept{note}"
+    return f"{len(_kept_heads(heads))} of {len(heads)} kept{note}"
 
 
 def head_sentence(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -139,26 +140,41 @@ def head_sentence(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def difference_sentence(difference: pd.DataFrame, first: str, second: str) -> str:
     """How many heads two tasks keep together and apart, and where they differ most."""
-    marks = difference["mark"].value_counts()
-    most = difference.loc[difference["difference"].abs().idxmax()]
+    rows = records(difference)
+    both, one, other = (sum(row["mark"] == mark for row in rows) for mark in ("", "A", "B"))
+    kept = f"{first} and {second} keep {both} heads in common, {first} alone {one}, {second} alone {other}"
+    most = max(rows, key=lambda row: abs(row["difference"]))
+    if most["difference"] == 0:
+        return f"{kept}; no head matters more to one than to the other."
     towards = first if most["difference"] > 0 else second
-    return (
-        f"{first} and {second} keep {int(marks.get('', 0))} heads in common, {first} alone {int(marks.get('A', 0))}, "
-        f"{second} alone {int(marks.get('B', 0))}; they differ most at layer {most['layer']}, head {most['head']}, "
-        f"which matters more to {towards}."
-    )
+    return f"{kept}; they differ most at layer {most['layer']}, head {most['head']}, which matters more to {towards}."
 
 
 def similarity_sentence(pairs: pd.DataFrame, what: str) -> str:
     """The most and the least alike pair of one measure."""
-    apart = pairs[pairs["order_first"] < pairs["order_second"]]
-    if apart.empty:
+    apart = [row for row in records(pairs) if row["order_first"] < row["order_second"]]
+    if not apart:
         return "One task alone: nothing to compare."
-    most, least = apart.loc[apart["value"].idxmax()], apart.loc[apart["value"].idxmin()]
-    text = f"{most['first_title']} and {most['second_title']} are most alike in {what} ({most['value']:.2f})"
+    most, least = max(apart, key=lambda row: row["value"]), min(apart, key=lambda row: row["value"])
     if len(apart) == 1:
         return f"{most['first_title']} and {most['second_title']}: {what} {most['value']:.2f}."
-    return f"{text}, {least['first_title']} and {least['second_title']} least ({least['value']:.2f})."
+    return (
+        f"{most['first_title']} and {most['second_title']} are most alike in {what} ({most['value']:.2f}), "
+        f"{least['first_title']} and {least['second_title']} least ({least['value']:.2f})."
+    )
+
+
+def _kept_heads(heads: pd.DataFrame) -> list[tuple[int, int]]:
+    return [(row["layer"], row["head"]) for row in records(heads) if row["kept"]]
+
+
+def _against(frame: pd.DataFrame) -> int:
+    """How many are above the cut-off and cut, or below it and kept."""
+    return int((frame["kept"].to_numpy() != (frame["relative"].to_numpy() >= 0)).sum())
+
+
+def _heads(count: int) -> str:
+    return "1 head survives" if count == 1 else f"{count or 'no'} heads survive"
 
 
 def _inline(title: str) -> str:

@@ -20,7 +20,7 @@ from pruning.sites import BertShape
 os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when huggingface_hub is imported
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-WORDS = ("the", "a", "film", "soup", "is", "was", "good", "bad", "very", "not")
+WORDS = ("the", "one", "film", "soup", "is", "was", "good", "bad", "very", "not")
 VOCABULARY = (*SPECIAL, *WORDS, *string.ascii_lowercase, *(f"##{letter}" for letter in string.ascii_lowercase), ".")
 SHAPE = BertShape(
     layers=2,
@@ -48,43 +48,45 @@ def tiny_shape() -> BertShape:
     return SHAPE
 
 
-@pytest.fixture(scope="session")
-def make_bert() -> Callable[..., Any]:
-    """A factory of small BERT classifiers in eval mode.
-
-    Every parameter, biases and LayerNorms included, has distinct values drawn with the seed, so that no mix-up of two
-    of them goes unseen. Keyword arguments go to `BertConfig`; there is no dropout unless asked for.
-    """
+def build_bert(seed: int = 0, **settings: Any) -> Any:
+    """A small BERT classifier in eval mode; see `make_bert`."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 
-    def make(seed: int = 0, **settings: Any) -> BertForSequenceClassification:
-        widths = {
-            "vocab_size": SHAPE.vocabulary,
-            "hidden_size": SHAPE.hidden,
-            "num_hidden_layers": SHAPE.layers,
-            "num_attention_heads": SHAPE.heads,
-            "intermediate_size": SHAPE.ffn,
-            "max_position_embeddings": SHAPE.positions,
-            "num_labels": SHAPE.labels,
-            "hidden_dropout_prob": 0.0,
-            "attention_probs_dropout_prob": 0.0,
-        }
-        with torch.random.fork_rng(devices=[]):  # the tests' own random numbers stay what they were
-            model = BertForSequenceClassification(BertConfig(**(widths | settings)))
-        generator = torch.Generator().manual_seed(seed)
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                values = torch.randn(parameter.shape, generator=generator)
-                if name.endswith("LayerNorm.weight"):
-                    parameter.copy_(1 + 0.2 * values)
-                elif parameter.ndim == 1:
-                    parameter.copy_(0.2 * values)
-                else:
-                    parameter.copy_(values / parameter.shape[-1] ** 0.5)
-        return model.eval()
+    widths = {
+        "vocab_size": SHAPE.vocabulary,
+        "hidden_size": SHAPE.hidden,
+        "num_hidden_layers": SHAPE.layers,
+        "num_attention_heads": SHAPE.heads,
+        "intermediate_size": SHAPE.ffn,
+        "max_position_embeddings": SHAPE.positions,
+        "num_labels": SHAPE.labels,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+    }
+    with torch.random.fork_rng(devices=[]):  # the tests' own random numbers stay what they were
+        model = BertForSequenceClassification(BertConfig(**(widths | settings)))
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            values = torch.randn(parameter.shape, generator=generator)
+            if name.endswith("LayerNorm.weight"):
+                parameter.copy_(1 + 0.2 * values)
+            elif parameter.ndim == 1:
+                parameter.copy_(0.2 * values)
+            else:
+                parameter.copy_(values / parameter.shape[-1] ** 0.5)
+    return model.eval()
 
-    return make
+
+@pytest.fixture(scope="session")
+def make_bert() -> Callable[..., Any]:
+    """A factory of small BERT classifiers in eval mode: ``make_bert(seed, **settings of BertConfig)``.
+
+    Every parameter, biases and LayerNorms included, has distinct values drawn with the seed, so that no mix-up of two
+    of them goes unseen. There is no dropout unless asked for.
+    """
+    return build_bert
 
 
 @pytest.fixture

@@ -88,6 +88,7 @@ def write_study(
     budgets: Sequence[str] = BUDGETS,
     shipped: Sequence[str] = ("10",),
     criterion: str = "alpha",
+    alpha_sites: Sequence[Site] = tuple(Site),
 ) -> Path:
     """Write one study below `parent` and return its folder.
 
@@ -101,12 +102,16 @@ def write_study(
         budgets: stored budgets, total density in percent.
         shipped: those that also have weights.
         criterion: what the selections rank by.
+        alpha_sites: sites with importance factors.
     """
     registered = get_task(task)
     shape = shape or bert_shape(registered)
     folder = parent / (name or task)
     folder.mkdir(parents=True)
     factors = make_factors(shape, task, seed)
+    factors.by_criterion["alpha"] = {site: factors.by_criterion["alpha"][site] for site in alpha_sites}
+    if Site.ATTENTION_CONTEXT not in alpha_sites:
+        del factors.by_criterion["head_gradient"]
     chosen = {
         percent: select(factors, Budget("total_density", float(percent) / 100), SETTINGS, criterion)
         for percent in budgets

@@ -13,6 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from pruning.data import Examples
 from pruning.sites import BertShape
 from pruning.tasks import get_task
 from tests.synthetic_study import edit, write_study
@@ -121,15 +124,31 @@ def write_tiny_study(parent: Path, task: str = "sst2", *, name: str | None = Non
     return folder
 
 
-def write_probe(folder: Path, task_name: str, count: int = 24) -> Path:
-    """A small probe set for a task, in the bundled one's format; returns the folder."""
+def tiny_examples(task_name: str, count: int) -> Examples:
+    """Labelled examples of the tiny vocabulary."""
     task = get_task(task_name)
-    folder.mkdir(parents=True, exist_ok=True)
+    rows = probe_rows(task_name, count)
+    first, *second = ([row[column] for row in rows] for column in task.text)
+    values = [row[task.label] for row in rows]
+    labels = np.array(values, dtype=np.float32 if task.is_regression else np.int64)
+    return Examples(tuple(first), tuple(second[0]) if second else None, labels, "tiny examples")
+
+
+def probe_rows(task_name: str, count: int) -> list[dict[str, Any]]:
+    """Examples as the bundled probe set stores them, with label numbers."""
+    task = get_task(task_name)
     rows = []
     for number in range(count):
         words = [WORDS[(number * step + step) % len(WORDS)] for step in (1, 2, 3, 5)]
         texts = [" ".join(words), " ".join(reversed(words))][: len(task.text)]
         label = 5 * number / count if task.is_regression else number % task.num_labels
         rows.append(dict(zip(task.text, texts, strict=True)) | {task.label: label})
-    (folder / f"{task_name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return rows
+
+
+def write_probe(folder: Path, task_name: str, count: int = 24) -> Path:
+    """A small probe set for a task, in the bundled one's format; returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps(row) + "\n" for row in probe_rows(task_name, count)]
+    (folder / f"{task_name}.jsonl").write_text("".join(lines))
     return folder

@@ -53,7 +53,7 @@ def difference_map(
         chosen: the head that is outlined.
         palette: the theme's colours.
     """
-    reach = max(0.3, float(heads["difference"].abs().max()))
+    reach = max(0.3, max((abs(value) for value in heads["difference"]), default=0.0))
     frame = heads.assign(side=heads["difference"] / reach)
     stops = diverging_stops((-reach, reach), palette.difference)
     colour = alt.Color(
@@ -98,7 +98,7 @@ def _map(
         .mark_rect(fillOpacity=0, stroke=palette.outline, strokeWidth=3, cursor="pointer")
         .encode()
     )
-    rows = int(frame["layer"].nunique())
-    return alt.layer(cells, marks, outline, data=frame).properties(
+    rows = len(set(frame["layer"]))
+    return alt.LayerChart(data=frame, layer=[cells, marks, outline]).properties(
         height=ROW_HEIGHT * rows + AXIS_HEIGHT, padding=PADDING
     )

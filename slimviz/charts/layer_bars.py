@@ -51,4 +51,4 @@ def layer_bars(layers: pd.DataFrame, chosen: int, palette: Palette) -> alt.Layer
     text = base.mark_text(dy=-8, fontSize=12 if few else 9, color=palette.text).encode(
         y=alt.Y("share:Q", scale=scale), text="label:N"
     )
-    return alt.layer(teacher, slim, text, data=frame).properties(height=HEIGHT, padding=PADDING)
+    return alt.LayerChart(data=frame, layer=[teacher, slim, text]).properties(height=HEIGHT, padding=PADDING)

@@ -7,8 +7,13 @@ from collections.abc import Iterable, Sequence
 import altair as alt
 import numpy as np
 import pandas as pd
+from altair.utils import schemapi
 
 from slimviz.theme import Palette
+
+# Altair would validate every part of a chart as it is made, and the whole again when it is drawn. The second time is
+# enough, and a slider that redraws four charts feels the first.
+schemapi.disable_debug_mode()
 
 MOST_DECADES = 3.0  # further from the cut-off, colours change no more
 LEAST_DECADES = 0.3  # a scale never spans less, so that near ties look like near ties
@@ -89,4 +94,4 @@ def importance_legend(bounds: Bounds, palette: Palette) -> alt.LayerChart:
         )
     )
     middle = alt.Chart(pd.DataFrame({"at": [0.0]})).mark_rule(color=palette.mark, size=1.5).encode(x="at:Q")
-    return alt.layer(gradient, middle).properties(height=44, padding=PADDING)
+    return alt.LayerChart(layer=[gradient, middle]).properties(height=44, padding=PADDING)

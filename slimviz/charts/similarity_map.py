@@ -23,7 +23,7 @@ def similarity_map(pairs: pd.DataFrame, palette: Palette) -> alt.LayerChart:
         palette: the theme's colours.
     """
     order = list(dict.fromkeys(pairs.sort_values("order_first")["first_title"]))
-    lowest = min(0.0, float(pairs["value"].min()))
+    lowest = min(0.0, *pairs["value"])
     colours = list(palette.similarity)
     stops = [lowest + (1 - lowest) * index / (len(colours) - 1) for index in range(len(colours))]
     frame = pairs.assign(
@@ -56,4 +56,6 @@ def similarity_map(pairs: pd.DataFrame, palette: Palette) -> alt.LayerChart:
     strong = alt.condition("datum.strong", alt.value(palette.mark_on_strong), alt.value(palette.mark))
     text = base.mark_text(fontSize=12).encode(text="label:N", color=strong)
     axis_height = SLANTED_AXIS_HEIGHT if slanted else AXIS_HEIGHT
-    return alt.layer(cells, text, data=frame).properties(height=ROW_HEIGHT * len(order) + axis_height, padding=PADDING)
+    return alt.LayerChart(data=frame, layer=[cells, text]).properties(
+        height=ROW_HEIGHT * len(order) + axis_height, padding=PADDING
+    )

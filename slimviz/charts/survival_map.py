@@ -23,11 +23,16 @@ def survival_map(survival: pd.DataFrame, palette: Palette) -> alt.LayerChart:
     frame = survival.dropna(subset=["layer"]).copy()
     frame["layer"] = frame["layer"].astype(int)
     sites = list(dict.fromkeys(frame["title"]))
-    layers = int(frame["layer"].max())
-    numbers = [f"{share:.0%}".removesuffix("%") if layers <= MOST_LABELLED_LAYERS else "" for share in frame["share"]]
+    layers = max(frame["layer"], default=1)
+    few = layers <= MOST_LABELLED_LAYERS
+    numbers = [f"{100 * share:.0f}" if few else "" for share in frame["share"]]
     frame["number"] = [CUT_MARK if kept == 0 else number for kept, number in zip(frame["kept"], numbers, strict=True)]
     base = alt.Chart().encode(
-        x=alt.X("layer:O", title="layer", axis=alt.Axis(labelAngle=0, orient="bottom", ticks=False, domain=False)),
+        x=alt.X(
+            "layer:O",
+            title="layer (numbers: % of units left)" if few else "layer",
+            axis=alt.Axis(labelAngle=0, orient="bottom", ticks=False, domain=False),
+        ),
         y=alt.Y(
             "title:N",
             title=None,
@@ -50,7 +55,9 @@ def survival_map(survival: pd.DataFrame, palette: Palette) -> alt.LayerChart:
     )
     strong = alt.condition("datum.share > 0.55", alt.value(palette.mark_on_strong), alt.value(palette.mark))
     text = base.mark_text(fontSize=10, tooltip=False).encode(text="number:N", color=strong)
-    return alt.layer(cells, text, data=frame).properties(height=ROW_HEIGHT * len(sites) + AXIS_HEIGHT, padding=PADDING)
+    return alt.LayerChart(data=frame, layer=[cells, text]).properties(
+        height=ROW_HEIGHT * len(sites) + AXIS_HEIGHT, padding=PADDING
+    )
 
 
 def _stops(palette: Palette) -> list[float]:

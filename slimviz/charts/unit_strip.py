@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from slimviz.charts.scales import Bounds, plotly_importance_scale
 from slimviz.theme import Palette
+from slimviz.tidy import count_of
 
 ROW_UNITS = 512  # units a row: a wider site is wrapped, so that one unit stays wide enough to point at
 ROW_HEIGHT = 26
@@ -58,7 +59,7 @@ def unit_strip(units: pd.DataFrame, bounds: Bounds, palette: Palette, *, in_orde
             "ticks": "outside" if last else "",
             "matches": "x" if index else None,
         }
-        kept, total = int(group["kept"].sum()), len(group)
+        kept, total = count_of(group, "kept"), len(group)
         figure.add_annotation(
             x=0, xref="paper", y=upper / height, yref="paper", xanchor="left", yanchor="bottom", showarrow=False,
             text=f"<b>{group['title'].iloc[0]}</b>  {kept:,} of {total:,} kept", font={"size": 13},

@@ -11,6 +11,7 @@ import streamlit as st
 
 from pruning.errors import SlimVizError
 from slimviz import frames, loaders, state, theme
+from slimviz.appearance import follow_theme
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
@@ -74,6 +75,7 @@ def link(module: str, label: str, **parameters: str) -> None:
 def begin(module: str) -> Library:
     """Draw a page's headline, name the studies that cannot be read, and stop where there is none to show."""
     st.html(STYLE)
+    follow_theme()
     st.header(BY_MODULE[module].question, anchor=False)
     library = loaders.library()
     for broken in library.broken:

@@ -9,12 +9,14 @@ import streamlit as st
 from pruning.errors import SlimVizError
 from pruning.store import Study
 from slimviz import frames, head_frames, loaders, sentences, state, theme
+from slimviz.appearance import current_palette
 from slimviz.charts.head_map import CLICK, difference_map, head_map
 from slimviz.charts.scales import importance_bounds, importance_legend
 from slimviz.charts.similarity_map import similarity_map
 from slimviz.head_frames import HeadStudy
 from slimviz.pages import begin, link
 from slimviz.theme import Palette
+from slimviz.tidy import groups, only, records
 
 MAPS_A_ROW = 3
 Chosen = tuple[int, int] | None  # layer and head, from 0
@@ -25,9 +27,16 @@ def render() -> None:
     library = begin("heads")
     shown, percent = _choose_studies(library.studies)
     studies = _load(shown, percent)
-    if not studies:
-        return
-    palette = theme.palette(st.context.theme.type)
+    if studies and not head_frames.criteria(studies):
+        st.info("These studies share no criterion that ranks attention heads, so there is nothing to map.")
+    elif studies:
+        _explore(studies, percent)
+
+
+@st.fragment
+def _explore(studies: list[HeadStudy], percent: str) -> None:
+    """Everything that follows a click on a head; only this part runs again."""
+    palette = current_palette()
     criterion, chosen = _choose_view(studies)
     heads = head_frames.head_frame(studies, criterion)
     _maps(heads, percent, criterion, chosen, palette)
@@ -43,9 +52,9 @@ def render() -> None:
 
 def _choose_studies(studies: dict[str, Study]) -> tuple[dict[str, Study], str]:
     """Studies of one backbone, and the budget; in the URL as `backbone`, `studies` and `budget`."""
-    groups = head_frames.backbone_groups(studies)
-    names = list(groups)
-    current = next((name for name, keys in groups.items() if state.read("study") in keys), names[0])
+    backbones = head_frames.backbone_groups(studies)
+    names = list(backbones)
+    current = next((name for name, keys in backbones.items() if state.read("study") in keys), names[0])
     name = current
     if len(names) > 1:
         name = state.choose(
@@ -55,7 +64,7 @@ def _choose_studies(studies: dict[str, Study]) -> tuple[dict[str, Study], str]:
             names,
             fallback=current,
         )
-    keys = groups[name]
+    keys = backbones[name]
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     with left:
         titles = {key: frames.study_title(key, studies[key]) for key in keys}
@@ -130,10 +139,10 @@ def _maps(heads: pd.DataFrame, percent: str, criterion: str, chosen: Chosen, pal
             "that as many heads reach as survive), pink below it, all maps on one scale. × marks a head that was cut."
         )
     outlined = None if chosen is None else (chosen[0] + 1, chosen[1] + 1)
-    groups = [(str(key), group) for key, group in heads.groupby("study", sort=False)]
-    width = min(MAPS_A_ROW, len(groups))
-    for start in range(0, len(groups), width):
-        for column, (key, group) in zip(st.columns(width), groups[start : start + width], strict=False):
+    by_study = groups(heads, "study")
+    width = min(MAPS_A_ROW, len(by_study))
+    for start in range(0, len(by_study), width):
+        for column, (key, group) in zip(st.columns(width), by_study[start : start + width], strict=False):
             with column:
                 title = group["title"].iloc[0]
                 words = sentences.head_map_sentence(group)
@@ -158,7 +167,8 @@ def _pick(key: str) -> None:
 
 def _head_card(heads: pd.DataFrame, chosen: tuple[int, int], percent: str) -> None:
     """One head: rank, importance and fate in every task shown."""
-    rows = heads[(heads["layer"] == chosen[0] + 1) & (heads["head"] == chosen[1] + 1)].to_dict("records")
+    place = {"layer": chosen[0] + 1, "head": chosen[1] + 1}
+    rows = [row for row in records(heads) if all(row[name] == number for name, number in place.items())]
     with st.container(border=True):
         st.subheader(theme.head_title(*chosen).capitalize(), anchor=False)
         st.markdown(theme.plain(sentences.head_sentence(rows)))
@@ -230,7 +240,7 @@ def _similarity(heads: pd.DataFrame, palette: Palette) -> None:
         ),
         strict=True,
     ):
-        part = pairs[pairs["measure"] == measure]
+        part = only(pairs, "measure", [measure])
         sentence = sentences.similarity_sentence(part, what)
         with column:
             st.markdown(f"**{title}**  \n{theme.plain(sentence)}")
@@ -251,5 +261,7 @@ def _table(heads: pd.DataFrame) -> None:
             "units": "Units kept",
         }
         st.dataframe(
-            heads[list(columns)].rename(columns=columns), hide_index=True, alt="Every head of every task shown"
+            pd.DataFrame({title: heads[name] for name, title in columns.items()}),
+            hide_index=True,
+            alt="Every head of every task shown",
         )

@@ -156,9 +156,13 @@ def _keep(run: LiveRun) -> None:
 
 
 def _keep_interrupted() -> None:
-    """A run that a click cut short left itself in the session: keep what it had done."""
+    """A run that a click cut short left itself in the session: keep what it had done.
+
+    The click started this script in a thread of its own; the run's may still be busy with its last batch.
+    """
     run = st.session_state.get(RUNNING)
     if run is not None:
+        run.stop()
         try:
             _keep(run)
         except SlimVizError as error:
@@ -192,15 +196,19 @@ def stored_sentence(study: Study, variants: Sequence[str]) -> str | None:
             said.append(f"{networks.name(variant).lower()} {theme.score_text(score)} ({count})")
     if not said:
         return None
-    metric = study.task.metric_title()
+    metric = metric_name(study.task.main_metric)
     return f"Stored with the study, {metric} on its whole validation split: {theme.plain(theme.listing(said))}."
+
+
+def metric_name(metric: str) -> str:
+    """A metric's name inside a sentence: "accuracy", "MCC", "Pearson"."""
+    return metric if metric == "accuracy" else METRIC_TITLES.get(metric, metric)
 
 
 def metric_text(row: dict[str, Any]) -> str:
     """A row's main metric with its count: "0.922 accuracy (118/128 right)"."""
-    title = METRIC_TITLES.get(row["metric"], row["metric"])
     count = f" ({row['correct']}/{row['examples']} right)" if row["correct"] is not None else ""
-    return f"{theme.score_text(row[row['metric']])} {'accuracy' if title == 'Accuracy' else title}{count}"
+    return f"{theme.score_text(row[row['metric']])} {metric_name(row['metric'])}{count}"
 
 
 def interval_text(row: dict[str, Any]) -> str:

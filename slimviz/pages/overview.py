@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pruning.errors import SlimVizError
 from pruning.store import Study
 from slimviz import frames, loaders, sentences, state, theme
-from slimviz.charts.survival_map import survival_map
+from slimviz.appearance import current_palette
 from slimviz.pages import begin, choose_study, figure, link
 
 FLOOR_HELP = "The score of always answering the most frequent class; 0 for MCC and correlations."
@@ -33,17 +33,22 @@ def render() -> None:
         required=True,
     )
     rows = [frames.overview_row(key, study, percent) for key, study in library.studies.items()]
-    st.markdown(f"**{theme.plain(sentences.overview_headline(pd.DataFrame(rows), percent))}**")
+    st.markdown(f"**{theme.plain(sentences.overview_headline(rows, percent))}**")
+    places = []
     for row in rows:
         with st.container(border=True, gap="xsmall"):
-            _card(library.studies[row["study"]], row)
+            places.append(_card(library.studies[row["study"]], row))
+    for row, place in zip(rows, places, strict=True):  # numbers first: charts take a second to import
+        with place:
+            _map(library.studies[row["study"]], row["percent"], row["title"])
+            link("heads", "See heads", study=row["study"], budget=row["percent"])
     st.subheader("One study at every budget", anchor=False)
     chosen = choose_study(library)
     _details(chosen, library.studies[chosen])
 
 
-def _card(study: Study, row: dict[str, Any]) -> None:
-    """One study at one budget: five cells, each leading to the page that explains it."""
+def _card(study: Study, row: dict[str, Any]) -> DeltaGenerator:
+    """One study at one budget: cells that each lead to the page that explains them; returns the map's place."""
     st.markdown(f"**{theme.plain(row['title'])}** :small[{theme.plain(study.task.description)}]")
     where = {"study": row["study"], "budget": row["percent"]}
     with st.container(key=f"cells-of-{row['study'].replace('/', '-')}"):
@@ -65,7 +70,8 @@ def _card(study: Study, row: dict[str, Any]) -> None:
             "Retention",
             theme.percent_text(row["retention"]),
             f"{theme.percent_text(row['retention_above_floor'])} above floor{_interval(row)}",
-            "The slim network's metric divided by the teacher's. Above floor: what both reach beyond the floor.",
+            "The slim network's metric divided by the teacher's. Above floor: what both reach beyond the floor. "
+            "Points: slim minus teacher, with the 95% interval of a paired bootstrap.",
         )
         link("playground", "Ask it something", **where)
     with density:
@@ -75,7 +81,7 @@ def _card(study: Study, row: dict[str, Any]) -> None:
             f"encoder {theme.percent_text(row['encoder_density'])} · {_size(row)}",
             "Stored parameters divided by the teacher's, embeddings, pooler and classifier included.",
         )
-        link("survivors", "See survivors", **where)
+        link("survivors", "See survivors", **where, density=row["percent"])
     with speed:
         figure(
             "Speed-up, batch 32",
@@ -84,10 +90,8 @@ def _card(study: Study, row: dict[str, Any]) -> None:
             "Teacher's median latency divided by the slim network's, interleaved in one run.",
         )
         link("live", "Time it here", **where)
-    with where_left:
-        _map(study, row["percent"], row["title"])
-        link("heads", "See heads", **where)
     st.caption(theme.plain(frames.provenance_text(study)))
+    return where_left
 
 
 def _interval(row: dict[str, Any]) -> str:
@@ -114,6 +118,8 @@ def _speed(row: dict[str, Any]) -> str:
 
 def _map(study: Study, percent: str, title: str) -> None:
     """Surviving share per layer and site."""
+    from slimviz.charts.survival_map import survival_map
+
     if percent not in study.selections:
         st.caption(f"No masks at {theme.plain(percent)}%.")
         return
@@ -125,7 +131,7 @@ def _map(study: Study, percent: str, title: str) -> None:
     sentence = sentences.map_sentence(survival)
     st.caption(theme.plain(sentence))
     st.altair_chart(
-        survival_map(survival, theme.palette(st.context.theme.type)),
+        survival_map(survival, current_palette()),
         width="stretch",
         alt=f"Surviving share of {title} by layer and site. {sentence}",
     )
@@ -137,7 +143,7 @@ def _details(key: str, study: Study) -> None:
     if not rows:
         st.info("This study has no stored budget yet.")
         return
-    st.markdown(theme.plain(sentences.budget_sentence(pd.DataFrame(rows), rows[0]["title"])))
+    st.markdown(theme.plain(sentences.budget_sentence(rows, rows[0]["title"])))
     metric = rows[0]["metric"]
     st.table(
         [

@@ -19,6 +19,7 @@ from slimviz.typed_text import clean, field_title, is_mostly_other_script
 
 EXAMPLES_SHOWN = 8
 LONGEST_EXAMPLE = 110  # characters a text: what a select box can show
+FEWEST_RUNS = 3  # timed passes of one text below which no speed-up is quoted
 ASKED = "playground:asked"  # session: the texts last asked about
 SHOWN = "playground:shown"  # session: what they were asked of, and the answers
 
@@ -124,8 +125,7 @@ def _type(choice: Choice) -> None:
 
 def _ask(choice: Choice, texts: list[str]) -> list[Answer]:
     """Answers to these texts, asked once for each study, budget and text."""
-    version = (choice.study.folder / "study.json").stat().st_mtime_ns
-    question = (choice.key, str(choice.study.folder), version, choice.variants, tuple(texts))
+    question = (str(choice.study.folder), live.version(choice.study), choice.variants, tuple(texts))
     shown = st.session_state.get(SHOWN)
     if shown is not None and shown[0] == question:
         return shown[1]
@@ -145,18 +145,19 @@ def _ask(choice: Choice, texts: list[str]) -> list[Answer]:
 
 def _show(choice: Choice, answers: list[Answer], texts: list[str], notes: list[str], examples: Examples | None) -> None:
     task = choice.study.task
-    if not any(answer.is_readable for answer in answers):
-        st.warning(
-            "Nothing in this text is known to the networks' vocabularies (only signs or emoji?): type a few words."
-        )
-        return
     if any(is_mostly_other_script(text) for text in texts):
         notes = [*notes, "The networks were trained on English: of other scripts they know little more than letters."]
-    st.subheader("Answer", anchor=False)
-    st.text(" ↔ ".join(f"“{text}”" for text in texts))
-    st.markdown(sentence(task, answers))
+    is_readable = any(answer.is_readable for answer in answers)
+    if is_readable:
+        st.subheader("Answer", anchor=False)
+        st.text(" ↔ ".join(f"“{text}”" for text in texts))
+        st.markdown(sentence(task, answers))
+    else:
+        st.warning("Nothing in this text is known to the networks' vocabularies: type a few words.")
     for note in [*notes, *piece_notes(answers)]:
         st.caption(f":material/info: {theme.plain(note)}")
+    if not is_readable:
+        return
     colours = theme.palette(st.context.theme.type)
     for column, answer in zip(st.columns(len(answers)), answers, strict=True):
         colour = colours.teacher if answer.variant == live.TEACHER else colours.slim
@@ -166,7 +167,7 @@ def _show(choice: Choice, answers: list[Answer], texts: list[str], notes: list[s
             st.caption(footnote(answer))
     label = _label_of_example(task, texts, examples)
     if label is not None:
-        st.caption(f"An example from the probe set; the people who wrote it say: **{theme.plain(label)}**.")
+        st.caption(f"This is an example of the probe set, labelled **{theme.plain(label)}** there.")
 
 
 def label_text(label: str) -> str:
@@ -198,11 +199,14 @@ def sentence(task: Task, answers: Sequence[Answer]) -> str:
         agreement = f"They agree: teacher {said[0]}, slim {said[1]}."
     else:
         agreement = f"They disagree: the teacher says {said[0]}, the slim network {said[1]}."
-    return f"{agreement} {speed_sentence(teacher.latency_ms / slim.latency_ms)}"
+    return f"{agreement} {speed_sentence(teacher, slim)}"
 
 
-def speed_sentence(ratio: float) -> str:
-    """How much faster the slim network was."""
+def speed_sentence(teacher: Answer, slim: Answer) -> str:
+    """How much faster the slim network was, where that was timed often enough to mean something."""
+    if min(teacher.runs, slim.runs) < FEWEST_RUNS:
+        return "This machine is too busy to compare their speed on one text; the Live page measures it."
+    ratio = teacher.latency_ms / slim.latency_ms
     if ratio >= 1.05:
         return f"Slim answered {theme.times_text(ratio)} as fast."
     return "Both took about as long." if ratio > 0.95 else f"Slim took {theme.times_text(1 / ratio)} as long."

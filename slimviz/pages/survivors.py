@@ -12,6 +12,7 @@ from pruning.selection import ImportanceFactors, Selection
 from pruning.sites import NetworkShape
 from pruning.store import Study
 from slimviz import frames, loaders, sentences, state, theme
+from slimviz.appearance import current_palette
 from slimviz.charts import layer_bars as bars
 from slimviz.charts.scales import importance_bounds, importance_legend
 from slimviz.charts.site_bars import site_bars
@@ -20,6 +21,8 @@ from slimviz.pages import begin, choose_study, figure
 
 BARS = "layer-bars"
 ORDERS = {"sorted": "most important first", "place": "as in the matrices"}
+# Only the download: zooming one strip would leave the others behind.
+TOOLBAR = {"displaylogo": False, "modeBarButtons": [["toImage"]]}
 MOST_BUTTONS = 12  # with more layers than this, a list instead of a row of buttons
 
 
@@ -47,9 +50,11 @@ def _explore(study: Study) -> None:
     _totals(study, percent, selection)
     survival = frames.survival_frame(selection.masks)
     layer = _choose_layer(study)
-    settings = study.selections[_closest(study, percent)]
+    settings = study.selections[loaders.closest_budget(study, percent)]
     _bars(study, selection, survival, settings["settings"], layer)
     _strips(study, factors, settings["criterion"], selection, layer)
+    with st.expander("Units kept as a table"):
+        st.dataframe(frames.survival_table(survival), alt="Units kept by site and layer")
 
 
 def _choose_density(study: Study) -> str:
@@ -110,10 +115,6 @@ def _round_up(percent: float) -> float:
     """Two significant digits, never below the true bound."""
     digits = 1 - math.floor(math.log10(percent))
     return float(f"{math.ceil(percent * 10**digits) / 10**digits:.6g}")
-
-
-def _closest(study: Study, percent: str) -> str:
-    return min(study.selections, key=lambda stored: abs(math.log(float(stored) / float(percent))))
 
 
 def _totals(study: Study, percent: str, selection: Selection) -> None:
@@ -186,7 +187,7 @@ def _choose_layer(study: Study) -> int:
 
 def _bars(study: Study, selection: Selection, survival: pd.DataFrame, settings: dict, layer: int) -> None:
     """The two figures of neural slimming: remaining by layer, removed by sub-layer."""
-    palette = theme.palette(st.context.theme.type)
+    palette = current_palette()
     sites = frames.open_sites(selection.masks, settings)
     layers = frames.layer_frame(survival, sites, selection, study.shape.network())
     by_site = frames.site_frame(survival, selection.cutoff)
@@ -215,7 +216,7 @@ def _open_layer() -> None:
 
 def _strips(study: Study, factors: ImportanceFactors, criterion: str, selection: Selection, layer: int) -> None:
     """Every unit of the chosen layer."""
-    palette = theme.palette(st.context.theme.type)
+    palette = current_palette()
     st.subheader(f"Every unit of {theme.layer_title(layer)}", anchor=False)
     left, right = st.columns([1, 1], vertical_alignment="bottom")
     numbers = [str(number) for number in range(1, study.shape.layers + 1)]
@@ -235,7 +236,7 @@ def _strips(study: Study, factors: ImportanceFactors, criterion: str, selection:
         return
     bounds = importance_bounds(units["relative"])
     figure = unit_strip(units, bounds, palette, in_order=order == "place")
-    st.plotly_chart(figure, width="stretch", config={"displayModeBar": False}, key="units", alt=sentence)
+    st.plotly_chart(figure, width="stretch", config=TOOLBAR, key="units", alt=sentence)
     st.altair_chart(
         importance_legend(bounds, palette), width="stretch", alt="Colours: pink below the cut-off, green above"
     )

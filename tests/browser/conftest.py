@@ -1,0 +1,207 @@
+"""A real Chromium against a real server, on studies with made-up numbers.
+
+Where there is no Chromium, these tests skip and say so; with SLIMVIZ_REQUIRE_BROWSER=1 that is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import pytest
+
+from pruning.tasks import get_task
+from tests.synthetic_study import bert_shape, write_study
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+)
+DESKTOP, PHONE = (1280, 720), (390, 844)
+START_SECONDS = 90
+WAIT_MS = 60_000  # generous: the machine may be busy with other things
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of this folder, so that `-m 'not browser'` leaves them out."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+def find_chromium() -> str | None:
+    """Chromium's program: SLIMVIZ_CHROMIUM, the system's, or None."""
+    named = os.environ.get("SLIMVIZ_CHROMIUM")
+    candidates = [named] if named else ["/usr/bin/chromium", *map(shutil.which, ("chromium", "chromium-browser"))]
+    return next((path for path in candidates if path and Path(path).is_file()), None)
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skip, unless browser tests are required."""
+    if os.environ.get("SLIMVIZ_REQUIRE_BROWSER") == "1":
+        pytest.fail(f"SLIMVIZ_REQUIRE_BROWSER=1, but {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        skip_or_fail("playwright is not installed (requirements-dev.txt)")
+        raise
+    program = find_chromium()
+    if program is None:
+        skip_or_fail("no Chromium was found (install chromium, or name one by SLIMVIZ_CHROMIUM)")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def studies_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three studies of one backbone, one of another shape, and a broken one."""
+    folder = tmp_path_factory.mktemp("studies")
+    for task in ("sst2", "mrpc", "stsb"):
+        write_study(folder, task, name=f"demo-{task}")
+    wide = bert_shape(get_task("mnli"), layers=12, heads=12, head_size=16, ffn=768)
+    write_study(folder, "mnli", name="wide-mnli", shape=wide, backbone="synthetic-wide")
+    (write_study(folder, "rte", name="demo-broken") / "study.json").write_text('{"schema": 1')
+    return folder
+
+
+@pytest.fixture(scope="session")
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """Start the dashboard on a folder of studies, with further environment variables; returns its URL.
+
+    The studies that ship with the repository are listed too, so tests name the study that they are about.
+    """
+    running: list[tuple[subprocess.Popen, BinaryIO]] = []
+
+    def start(studies: Path, **environment: str) -> str:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        log = (tmp_path_factory.mktemp("server") / "log.txt").open("w+b")
+        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+        server = subprocess.Popen(
+            [*command, "--server.headless", "true"],
+            cwd=REPOSITORY,
+            env=os.environ | {"SLIMVIZ_STUDIES": str(studies)} | environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        running.append((server, log))
+        address = f"http://localhost:{port}"
+        deadline = time.monotonic() + START_SECONDS
+        while not _answers(f"{address}/_stcore/health"):
+            if server.poll() is not None or time.monotonic() > deadline:
+                log.seek(0)
+                pytest.fail(f"the dashboard did not start: {log.read()[-2000:].decode(errors='replace')}")
+            time.sleep(0.1)
+        return address
+
+    yield start
+    for server, _ in running:
+        server.terminate()
+    for server, log in running:
+        server.wait(timeout=30)
+        log.close()
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310 # our own server
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@pytest.fixture(scope="session")
+def server(browser: Browser, start_server: Callable[..., str], studies_folder: Path) -> str:
+    """URL of a dashboard on `studies_folder`. Asks for the browser first, so that no server starts in vain."""
+    return start_server(studies_folder)
+
+
+@pytest.fixture
+def visit(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
+    """Open an address of the dashboard in a session of its own, and wait until it is drawn.
+
+    Arguments of the function: path with query string, then `size`, `theme` ("light" or "dark") and `base` (another
+    server's URL). At the end of the test, no page may have reported an error on its console.
+    """
+    contexts: list[Any] = []
+    complaints: list[str] = []
+
+    def open_page(path: str, *, size: tuple[int, int] = DESKTOP, theme: str = "light", base: str = "") -> Page:
+        viewport: Any = {"width": size[0], "height": size[1]}
+        scheme: Any = theme
+        context = browser.new_context(viewport=viewport, color_scheme=scheme)
+        context.set_default_timeout(WAIT_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.extend(_complaint(message)))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto((base or server) + path)
+        page.wait_for_selector("h2")
+        settle(page)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not complaints, complaints
+
+
+def _complaint(message: Any) -> list[str]:
+    """Errors on the console, but for Streamlit looking for its server below the page's own path first."""
+    address = message.location.get("url", "")
+    probing = address.endswith(("/_stcore/health", "/_stcore/host-config")) and "404" in message.text
+    return [f"{message.text} {address}"] if message.type == "error" and not probing else []
+
+
+def settle(page: Page) -> None:
+    """Wait until the script has run and the page has drawn what it sent."""
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    page.wait_for_function("() => !document.querySelector('[data-stale=\"true\"]')")
+    page.wait_for_timeout(300)
+
+
+def wait_for_parameter(page: Page, name: str, value: str) -> None:
+    """Wait until the URL says so."""
+    page.wait_for_function(
+        "([name, value]) => new URLSearchParams(location.search).get(name) === value", arg=[name, value]
+    )
+
+
+def overflow(page: Page) -> int:
+    """Pixels by which the page is wider than the window."""
+    return page.evaluate(
+        "() => { const main = document.querySelector('[data-testid=stMain]');"
+        " return Math.max(main.scrollWidth - main.clientWidth, document.body.scrollWidth - window.innerWidth) }"
+    )
+
+
+def background(page: Page) -> str:
+    """Colour of the page's surface."""
+    return page.evaluate("() => getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")

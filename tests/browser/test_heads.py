@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from slimviz.theme import LIGHT
+from tests.browser.conftest import settle, wait_for_parameter
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+ADDRESS = "/heads?studies=demo-sst2,demo-mrpc,demo-stsb&study=demo-sst2"
+MAPS = ("heads-of-demo-sst2", "heads-of-demo-mrpc", "heads-of-demo-stsb", "difference")
+
+
+def cell(page: Page, key: str, layer: int, head: int) -> Locator:
+    """A head's cell on one of the maps."""
+    label = f"head: {head}; layer: {layer};"
+    return page.locator(f".st-key-{key} svg.marks path[aria-roledescription='rect mark'][aria-label^='{label}']").first
+
+
+def outlines(page: Page, key: str) -> int:
+    return page.locator(f".st-key-{key} svg.marks path[stroke='{LIGHT.outline}']").count()
+
+
+def test_a_clicked_head_is_outlined_on_every_map_and_has_a_card(visit: Callable[..., Page]) -> None:
+    page = visit(ADDRESS)
+    assert all(outlines(page, key) == 0 for key in MAPS)
+    cell(page, "heads-of-demo-sst2", 2, 5).click(force=True)
+    wait_for_parameter(page, "head", "2-5")
+    page.wait_for_selector("h3:has-text('Layer 2, head 5')")
+    settle(page)
+    assert [outlines(page, key) for key in MAPS] == [1, 1, 1, 1]
+    cell(page, "heads-of-demo-mrpc", 6, 12).click(force=True)
+    wait_for_parameter(page, "head", "6-12")
+    cell(page, "heads-of-demo-sst2", 2, 5).click(force=True)  # again, after another map
+    wait_for_parameter(page, "head", "2-5")
+    cell(page, "heads-of-demo-sst2", 2, 5).click(force=True)  # and off
+    wait_for_parameter(page, "head", "none")
+    page.wait_for_selector("h3:has-text('Layer 2, head 5')", state="detached")
+
+
+def test_the_difference_map_can_be_clicked_too(visit: Callable[..., Page]) -> None:
+    page = visit(ADDRESS)
+    cell(page, "difference", 3, 3).click(force=True)
+    wait_for_parameter(page, "head", "3-3")
+
+
+def test_a_deep_link_opens_the_card_and_leads_to_the_playground(visit: Callable[..., Page]) -> None:
+    page = visit(f"{ADDRESS}&head=3-7&criterion=head_gradient")
+    assert page.locator("h3:has-text('Layer 3, head 7')").count() == 1
+    assert [outlines(page, key) for key in MAPS] == [1, 1, 1, 1]
+    pressed = page.get_by_role("radio", name="Head gradient")
+    assert pressed.get_attribute("aria-checked") == "true"
+    address = page.locator("[data-testid=stPageLink] a", has_text="MRPC").get_attribute("href")
+    assert address is not None
+    assert "play?" in address
+    assert "head=3-7" in address
+    assert "study=demo-mrpc" in address
+
+
+def test_backbones_of_other_shapes_have_maps_of_their_own(visit: Callable[..., Page]) -> None:
+    page = visit("/heads?study=wide-mnli")
+    cells = page.locator(".st-key-heads-of-wide-mnli svg.marks path[aria-roledescription='rect mark']")
+    cells.first.wait_for()
+    assert cells.count() == 144
+    assert page.locator(".st-key-heads-of-demo-sst2").count() == 0
+
+
+def test_maps_have_a_table_twin(visit: Callable[..., Page]) -> None:
+    page = visit(ADDRESS)
+    page.get_by_text("The same as a table").click()
+    page.wait_for_selector("[data-testid=stDataFrame]")

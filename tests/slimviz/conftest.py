@@ -1,0 +1,63 @@
+"""Studies with made-up numbers, and pages run without a browser."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pruning.store import Study, read_study
+from pruning.tasks import get_task
+from tests.synthetic_study import bert_shape, write_study
+
+APP = Path(__file__).resolve().parents[2] / "app.py"
+TASKS = ("sst2", "cola", "mrpc", "stsb")
+
+
+@pytest.fixture(scope="session")
+def studies_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four studies of one backbone, and one of a wider and deeper one (three labels)."""
+    folder = tmp_path_factory.mktemp("studies")
+    for task in TASKS:
+        write_study(folder, task)
+    wide = bert_shape(get_task("mnli"), layers=12, heads=12, head_size=16, ffn=768)
+    write_study(folder, "mnli", shape=wide, backbone="synthetic-wide")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def studies(studies_folder: Path) -> dict[str, Study]:
+    """The studies of `studies_folder` by name."""
+    return {folder.name: read_study(folder) for folder in sorted(studies_folder.iterdir())}
+
+
+@pytest.fixture
+def look_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
+    """Make the dashboard look for studies in these folders alone, not among the shipped ones."""
+
+    def set_folders(*folders: Path) -> None:
+        monkeypatch.setattr("pruning.study.BUNDLED", tmp_path / "nothing-bundled")
+        monkeypatch.setenv("SLIMVIZ_STUDIES", os.pathsep.join(map(str, folders)))
+
+    return set_folders
+
+
+@pytest.fixture
+def open_page(look_in: Callable[..., None], studies_folder: Path) -> Callable[..., AppTest]:
+    """Open a page by its URL path ("" for Overview) and URL parameters, on `studies_folder` or on other folders."""
+
+    def open_at(path: str, *folders: Path, **parameters: str) -> AppTest:
+        from streamlit.util import calc_hash
+
+        look_in(*(folders or (studies_folder,)))
+        page = AppTest.from_file(str(APP), default_timeout=120)
+        if path:
+            page._page_hash = calc_hash(path)  # AppTest.switch_page knows only pages that are files
+        for name, value in parameters.items():
+            page.query_params[name] = value
+        return page.run()
+
+    return open_at

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from pruning.sites import Site
+from tests.synthetic_study import write_study
+
+
+def markdown(page: AppTest) -> str:
+    return "\n".join(element.value for element in page.markdown).replace("\\", "")
+
+
+def specs(page: AppTest) -> list[dict]:
+    return [json.loads(chart.proto.spec) for chart in page.get("vega_lite_chart")]
+
+
+def test_one_map_a_study_on_one_scale(open_page: Callable[..., AppTest]) -> None:
+    page = open_page("heads")
+    assert not page.exception
+    assert not page.error
+    maps = [spec for spec in specs(page) if "head_click" in json.dumps(spec)]
+    assert len(maps) == 5  # four studies and the difference of two
+    scales = [spec["layer"][0]["encoding"]["color"]["scale"] for spec in maps[:4]]
+    assert all(scale == scales[0] for scale in scales)
+    assert "heads survive in every task shown" in markdown(page)
+    assert [element.value for element in page.subheader] == ["Difference of two tasks", "How alike the tasks are"]
+
+
+def test_backbones_never_share_a_map(open_page: Callable[..., AppTest]) -> None:
+    page = open_page("heads")
+    assert page.multiselect[0].value == ["cola", "mrpc", "sst2", "stsb"]
+    page.selectbox[0].select("synthetic-wide (12 × 12 heads of 16)").run()
+    assert not page.exception
+    assert page.multiselect[0].value == ["mnli"]
+    assert "once two studies of the same backbone are shown" in page.info[0].value
+    page = open_page("heads", study="mnli")
+    assert page.multiselect[0].value == ["mnli"]
+
+
+def test_a_head_in_the_url_has_its_card(open_page: Callable[..., AppTest]) -> None:
+    page = open_page("heads", head="3-7")
+    assert not page.exception
+    assert page.subheader[0].value == "Layer 3, head 7"
+    card = page.table[0].value
+    assert list(card["Task"]) == ["CoLA", "MRPC", "SST\\-2", "STS\\-B"]
+    assert set(card["Fate"]) <= {"kept", "cut"}
+    links = page.get("page_link")
+    assert {link.proto.page for link in links} == {"play"}
+    assert all("head=3-7" in link.proto.query_string for link in links)
+
+
+def test_heads_can_be_chosen_without_a_mouse(open_page: Callable[..., AppTest]) -> None:
+    page = open_page("heads")
+    box = next(box for box in page.selectbox if box.label.startswith("Head"))
+    box.select("1-2").run()
+    assert page.subheader[0].value == "Layer 1, head 2"
+    assert page.query_params["head"] in ("1-2", ["1-2"])
+
+
+def test_criterion_changes_the_maps(open_page: Callable[..., AppTest]) -> None:
+    page = open_page("heads", criterion="head_gradient")
+    assert not page.exception
+    assert "Head gradient" in "\n".join(element.value for element in page.caption)
+
+
+def test_unknown_parameters_are_said(open_page: Callable[..., AppTest]) -> None:
+    page = open_page(
+        "heads", head="99-1", criterion="luck", studies="sst2,nope", backbone="gpt", first="nope", budget="33"
+    )
+    assert not page.exception
+    said = "\n".join(warning.value for warning in page.warning)
+    for what in ("Unknown head", "Unknown criterion", "Unknown study", "Unknown backbone", "Unknown budget"):
+        assert what in said
+    assert page.multiselect[0].value == ["sst2"]
+
+
+def test_a_study_without_this_budget_is_left_out(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
+    write_study(tmp_path, "sst2")
+    write_study(tmp_path, "cola", budgets=("10",))
+    write_study(tmp_path, "rte", budgets=("10", "5"))
+    page = open_page("heads", tmp_path, budget="5")
+    assert not page.exception
+    assert [warning.value for warning in page.warning] == ["CoLA has no masks at 5%, so it is left out."]
+    assert "Difference of two tasks" in [element.value for element in page.subheader]
+
+
+def test_the_maps_have_a_table_twin(open_page: Callable[..., AppTest]) -> None:
+    page = open_page("heads", studies="sst2")
+    table = page.dataframe[0].value
+    assert len(table) == 72
+    assert list(table.columns) == ["Task", "Layer", "Head", "Rank", "Importance", "Fate", "Units kept"]
+
+
+def test_studies_without_factors_of_heads_are_said(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
+    for task in ("sst2", "cola"):
+        write_study(tmp_path, task, alpha_sites=(Site.FFN_HIDDEN,))
+    page = open_page("heads", tmp_path)
+    assert not page.exception
+    assert "share no criterion" in page.info[0].value
+    survivors = open_page("survivors", tmp_path)
+    assert not survivors.exception
+    assert not survivors.error
+    assert "Equal to the shipped masks" in "".join(element.value for element in survivors.markdown)

@@ -1,0 +1,291 @@
+"""Live on real, tiny networks: a run, its results, a stop, what is missing."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pruning.store import read_study
+from slimviz import live, live_run
+from slimviz.live_run import Drawn, LiveRun, RunSettings
+from slimviz.pages import live as live_page
+from tests.synthetic_study import edit
+from tests.tiny_study import BUDGET, tiny_examples, write_probe, write_tiny_study
+
+BOTH = (live.TEACHER, f"slim-{BUDGET}")
+
+
+@pytest.fixture(scope="module")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny")
+    for task in ("sst2", "stsb", "mnli"):
+        write_tiny_study(folder, task)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def only_the_probe_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for task in ("sst2", "stsb"):
+        write_probe(tmp_path / "probe", task)
+    monkeypatch.setattr("pruning.data.PROBE_FOLDER", tmp_path / "probe")
+    monkeypatch.setattr(live_run, "_hub_answers", lambda: False)
+    monkeypatch.setattr(live_run, "SPEED_ROUNDS", 5)
+    monkeypatch.delenv("SLIMVIZ_GLUE", raising=False)
+    live._load_network.clear()
+    yield
+    live._load_network.clear()
+
+
+def measure(page: AppTest) -> AppTest:
+    next(button for button in page.button if button.label == "Measure now").click()
+    return page.run()
+
+
+def said(page: AppTest) -> str:
+    kinds = (page.subheader, page.markdown, page.caption, page.warning, page.info, page.error)
+    return "\n".join(element.value for kind in kinds for element in kind).replace("\\", "")
+
+
+def radio(page: AppTest, label: str):
+    return next(radio for radio in page.radio if radio.label == label)
+
+
+def box(page: AppTest, label: str):
+    return next(box for box in page.selectbox if box.label == label)
+
+
+def test_before_a_run(open_page: Callable[..., AppTest], tiny_folder: Path) -> None:
+    page = open_page("live", tiny_folder, study="sst2")
+    assert not page.exception
+    assert [header.value for header in page.header] == ["How accurate and how fast, here, now?"]
+    assert radio(page, "Device").value == "cpu"
+    assert "On the CPU torch computes with" in said(page)
+    assert "Nothing has been measured in this session yet." in said(page)
+    assert box(page, "Length timed (tokens)").options == ["real texts", "16", "32"]  # 64 is beyond this study's texts
+    assert radio(page, "Data").options == [
+        "GLUE validation, from the Hugging Face hub",
+        "Probe set, written for this project",
+    ]
+
+
+def test_devices_that_are_not_here_are_listed_with_the_reason(
+    open_page: Callable[..., AppTest], tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pruning.measure import DeviceInfo
+
+    found = [
+        DeviceInfo("cpu", "CPU (made up)", True),
+        DeviceInfo("cuda", "CUDA GPU", False, "no CUDA device was found"),
+        DeviceInfo("mps", "Apple GPU", False, "no Apple GPU was found"),
+    ]
+    monkeypatch.setattr(live, "devices", lambda: found)
+    page = open_page("live", tiny_folder, study="sst2")
+    assert radio(page, "Device").options == ["CPU (made up)"]
+    missing = radio(page, "Not available here")
+    assert missing.disabled
+    assert missing.value is None
+    assert missing.options == ["CUDA GPU", "Apple GPU"]
+    assert list(missing.proto.captions) == ["no CUDA device was found", "no Apple GPU was found"]
+
+
+def test_a_run_on_the_probe_set(open_page: Callable[..., AppTest], tiny_folder: Path) -> None:
+    page = open_page("live", tiny_folder, study="sst2")
+    radio(page, "Data").set_value("probe")
+    page = measure(page)
+    assert not page.exception
+    assert not page.error
+    words = said(page)
+    assert "Latest run: sst2" in words
+    assert "On 24 examples of the probe set (written for this project): the teacher reaches **0." in words
+    assert "/24 right)**" in words
+    assert "95% interval" in words
+    assert "Always the most frequent answer would score 0.500." in words
+    assert "batch 1, the real texts, 24 batches timed" in words
+    assert "Stored with the study, accuracy on its whole validation split: the teacher 0." in words
+    table = page.dataframe[0].value
+    assert list(table["Network"]) == ["The teacher", f"The slim network ({BUDGET}%)"]
+    assert all(cell.endswith(" ms") for cell in [*table["Median"], *table["95th percentile"]])
+    assert [button.label for button in page.button if button.label == "Stop"] == []  # gone once it is done
+
+
+def test_results_stay_and_can_be_downloaded(open_page: Callable[..., AppTest], tiny_folder: Path) -> None:
+    page = open_page("live", tiny_folder, study="sst2")
+    radio(page, "Data").set_value("probe")
+    page = measure(page)
+    page.selectbox[0].select("stsb").run()
+    radio(page, "Data").set_value("probe")
+    box(page, "Length timed (tokens)").set_value(16)
+    page = measure(page)
+    assert not page.exception
+    assert "All runs of this session (2)" in [expander.label for expander in page.expander]
+    runs = page.session_state[live_page.RUNS]
+    assert [[row["network"] for row in rows] for rows in runs] == [list(BOTH)] * 2
+    frame = page.dataframe[1].value
+    assert list(frame["study"]) == ["sst2", "sst2", "stsb", "stsb"]
+    assert list(frame["run"]) == [1, 1, 2, 2]
+    again = pd.read_csv(io.StringIO(frame.to_csv(index=False)))
+    assert {"accuracy", "pearson", "low", "high", "median_ms", "p95_ms", "threads", "data"} <= set(again.columns)
+    json.dumps(runs)
+    labels = [element.proto.label for element in page.get("download_button")]
+    assert labels == ["Download as CSV", "Download as JSON"]
+    assert "Pearson" in said(page)
+    assert "texts of 16 tokens" in said(page)
+
+
+def test_where_the_hub_does_not_answer_the_probe_set_is_named(
+    open_page: Callable[..., AppTest], tiny_folder: Path
+) -> None:
+    page = measure(open_page("live", tiny_folder, study="sst2"))
+    assert not page.exception
+    assert "The probe set takes its place." in said(page)
+    assert "examples of the probe set (written for this project)" in said(page)
+
+
+def test_where_there_are_no_examples_there_is_one_line(open_page: Callable[..., AppTest], tiny_folder: Path) -> None:
+    page = open_page("live", tiny_folder, study="mnli")
+    assert box(page, "Split").options == ["validation matched", "validation mismatched"]
+    page = measure(page)
+    assert not page.exception
+    assert "hub did not answer" in page.error[0].value
+    assert live_page.RUNNING not in page.session_state
+
+
+def test_a_run_that_a_click_cut_short_is_kept_as_far_as_it_came(
+    open_page: Callable[..., AppTest], tiny_folder: Path
+) -> None:
+    study = read_study(tiny_folder / "sst2")
+    networks, _ = live.load_networks(study, BOTH)
+    drawn = Drawn(tiny_examples("sst2", 24), 24, "the probe set")
+    run = LiveRun(study, networks, drawn, RunSettings("cpu", 8, None), "validation")
+    steps = run.steps()
+    next(steps)
+    page = open_page("live", tiny_folder, study="sst2")
+    page.session_state[live_page.RUNNING] = run
+    page.run()
+    assert not page.exception
+    assert "Latest run: sst2, stopped early" in said(page)
+    assert "On 8 of 24 examples of the probe set" in said(page)
+    assert live_page.RUNNING not in page.session_state
+    assert list(steps) == []  # whoever still computes in the old script ends
+    assert len(page.run().session_state[live_page.RUNS]) == 1
+
+
+def test_a_run_stopped_before_its_first_batch_leaves_nothing(
+    open_page: Callable[..., AppTest], tiny_folder: Path
+) -> None:
+    study = read_study(tiny_folder / "sst2")
+    networks, _ = live.load_networks(study, BOTH)
+    drawn = Drawn(tiny_examples("sst2", 24), 24, "the probe set")
+    page = open_page("live", tiny_folder, study="sst2")
+    page.session_state[live_page.RUNNING] = LiveRun(study, networks, drawn, RunSettings("cpu", 8, None), "validation")
+    page.run()
+    assert not page.exception
+    assert "Nothing has been measured in this session yet." in said(page)
+
+
+def test_teacher_missing(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
+    shutil.rmtree(write_tiny_study(tmp_path / "studies") / "teacher")
+    page = open_page("live", tmp_path / "studies")
+    radio(page, "Data").set_value("probe")
+    page = measure(page)
+    assert not page.exception
+    assert "the slim network answers alone" in said(page)
+    assert "95% interval" not in said(page)
+    assert list(page.dataframe[0].value["Speed-up"]) == ["–"]
+
+
+def test_damaged_weights_are_said_and_the_other_goes_on(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
+    folder = write_tiny_study(tmp_path / "studies")
+    weights = folder / f"slim-{BUDGET}" / "model.safetensors"
+    weights.write_bytes(b"\xff" * weights.stat().st_size)
+    page = open_page("live", tmp_path / "studies")
+    radio(page, "Data").set_value("probe")
+    page = measure(page)
+    assert not page.exception
+    assert "cannot be loaded" in said(page)
+    assert list(page.dataframe[0].value["Network"]) == ["The teacher"]
+
+
+def test_a_task_of_one_s_own_is_timed_and_told_how_to_be_scored(
+    open_page: Callable[..., AppTest], tmp_path: Path
+) -> None:
+    folder = write_tiny_study(tmp_path / "studies", name="mine")
+    edit(folder, lambda document: document["task"].update(name="mine", title="Mine"))
+    page = open_page("live", tmp_path / "studies")
+    assert "python -m pruning measure mine --validation-file" in said(page)
+    assert "real texts" not in box(page, "Length timed (tokens)").options
+    page = measure(page)
+    assert not page.exception
+    assert not page.error
+    assert "texts of 16 tokens, 5 batches timed" in said(page)
+    assert "Retention" not in page.dataframe[0].value.columns
+
+
+def test_an_answer_that_is_no_number_is_one_line(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
+    import torch
+
+    folder = write_tiny_study(tmp_path / "studies")
+    slim = live.load_network(read_study(folder), f"slim-{BUDGET}")
+    with torch.no_grad():
+        slim.model.classifier.bias.fill_(float("nan"))
+    page = open_page("live", tmp_path / "studies")
+    radio(page, "Data").set_value("probe")
+    page = measure(page)
+    assert not page.exception
+    assert "not finite" in page.error[0].value
+    assert not page.run().exception
+
+
+ROW = {
+    "study": "sst2",
+    "network": "teacher",
+    "status": "complete",
+    "device": "cuda:0",
+    "threads": 1,
+    "data": "the probe set (written for this project)",
+    "examples": 128,
+    "examples_available": 128,
+    "metric": "accuracy",
+    "accuracy": 121 / 128,
+    "correct": 121,
+    "floor": 0.5,
+    "batch": 32,
+    "length": 64,
+    "timed_batches": 30,
+    "median_ms": 10.0,
+    "p95_ms": 12.0,
+    "texts_per_second": 3200.0,
+    "speedup": 1.0,
+}
+SLIM_ROW = ROW | {
+    "network": "slim-10",
+    "accuracy": 118 / 128,
+    "correct": 118,
+    "difference": -3 / 128,
+    "low": -0.0625,
+    "high": 0.0156,
+    "median_ms": 2.5,
+    "speedup": 4.0,
+}
+
+
+def test_sentences() -> None:
+    assert live_page.score_sentence([ROW, SLIM_ROW]).replace("\\", "") == (  # type: ignore[union-attr]
+        "On 128 examples of the probe set (written for this project): the teacher reaches "
+        "**0.945 accuracy (121/128 right)** and the slim network (10%) reaches **0.922 accuracy (118/128 right)** "
+        "(−2.3 points, 95% interval −6.2 to +1.6). Always the most frequent answer would score 0.500."
+    )
+    assert live_page.speed_sentence([ROW, SLIM_ROW]) == (
+        "A batch (CUDA 0, batch 32, texts of 64 tokens, 30 batches timed): the teacher takes 10.0 ms and the slim "
+        "network (10%) takes 2.5 ms in the median, so slim is **4.0×** as fast."
+    )
+    assert live_page.rate_text(3.14159) == "3.1"
+    assert live_page.rate_text(3200.4) == "3,200"
+    assert live_page.rate_text(None) == "–"

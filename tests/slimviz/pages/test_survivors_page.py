@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pruning.store import Study
+from pruning.tasks import get_task
+from slimviz.pages.survivors import _round_up, density_options
+from tests.synthetic_study import bert_shape, write_study
+
+
+def markdown(page: AppTest) -> str:
+    return "\n".join(element.value for element in page.markdown)
+
+
+def test_at_a_stored_budget_it_says_that_the_masks_are_the_shipped_ones(open_page: Callable[..., AppTest]) -> None:
+    page = open_page("survivors", study="sst2", budget="10")
+    assert not page.exception
+    assert not page.error
+    assert "Equal to the shipped masks of the slim network at 10%: all 16,512 units agree" in markdown(page)
+    assert [metric.label for metric in page.metric] == ["Total density", "Encoder density", "FLOPs", "Heads"]
+    assert "units open to cutting (attention context and FFN hidden) are left" in markdown(page).replace("\\", "")
+
+
+def test_budgets_without_weights_are_stored_masks(open_page: Callable[..., AppTest]) -> None:
+    page = open_page("survivors", study="sst2", budget="25")
+    assert "Equal to the stored masks at 25%" in markdown(page)
+
+
+def test_the_slider_runs_the_selection_again(open_page: Callable[..., AppTest]) -> None:
+    page = open_page("survivors", study="sst2")
+    before = [metric.value for metric in page.metric]
+    page.select_slider[0].set_value("3").run()
+    assert not page.exception
+    assert page.query_params["density"] in ("3", ["3"])
+    assert "not a trained network" in markdown(page)
+    assert [metric.value for metric in page.metric] != before
+    stored = next(control for control in page.segmented_control if control.label == "Stored budgets")
+    assert stored.value in (None, [])
+    stored.set_value("5").run()
+    assert "Equal to the stored masks at 5%" in markdown(page)
+    assert page.query_params["budget"] in ("5", ["5"])
+
+
+@pytest.mark.parametrize("density", ["0.0001", "1000", "ten", ""])
+def test_impossible_densities_fall_back(
+    open_page: Callable[..., AppTest], studies: dict[str, Study], density: str
+) -> None:
+    page = open_page("survivors", study="sst2", density=density)
+    assert not page.exception
+    assert len(page.warning) == 1
+    lowest = _round_up(100 * studies["sst2"].data["smallest_total_density"])
+    assert f"expected a number from {lowest:g} to 100" in page.warning[0].value
+    assert "Equal to the shipped masks" in markdown(page)
+
+
+@pytest.mark.parametrize("density", ["0.049", "0.05", "0.1", "7.31", "100"])
+def test_any_reachable_density_is_drawn(open_page: Callable[..., AppTest], density: str) -> None:
+    page = open_page("survivors", study="sst2", density=density)
+    assert not page.exception
+    assert not page.error
+    assert not page.warning
+    assert len(page.get("vega_lite_chart")) == 3
+    assert len(page.get("plotly_chart")) == 1
+
+
+def test_layer_and_order_come_from_the_url(open_page: Callable[..., AppTest]) -> None:
+    page = open_page("survivors", study="sst2", layer="5", order="place")
+    assert "Every unit of layer 5" in [element.value for element in page.subheader]
+    page = open_page("survivors", study="sst2", layer="9")
+    assert 'Unknown layer "9"' in page.warning[0].value
+
+
+def test_deep_networks_choose_their_layer_from_a_list(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
+    deep = bert_shape(get_task("sst2"), layers=24, heads=16, head_size=8, ffn=256)
+    write_study(tmp_path, "sst2", shape=deep, budgets=("50", "25"))
+    page = open_page("survivors", tmp_path, layer="24")
+    assert not page.exception
+    assert [box.label for box in page.selectbox] == ["Study", "Layer"]
+    assert "Every unit of layer 24" in [element.value for element in page.subheader]
+
+
+def test_slider_steps_are_fine_where_densities_are_small() -> None:
+    options = density_options(0.049, ["50", "25", "10", "5", "2.5"])
+    values = [float(option) for option in options]
+    assert values == sorted(set(values))
+    assert values[0] == 0.049
+    assert values[-1] == 100
+    assert {"50", "25", "10", "5", "2.5"} <= set(options)
+    ratios = [after / before for before, after in itertools.pairwise(values)]
+    assert max(ratios) < 1.13
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(0.04829, 0.049), (1.0, 1.0), (12.01, 13.0), (0.1, 0.1)])
+def test_the_smallest_density_is_rounded_up(percent: float, expected: float) -> None:
+    assert _round_up(percent) == expected

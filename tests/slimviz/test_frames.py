@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pruning.selection import Budget, ImportanceFactors, SelectionSettings, TablePieces, select
+from pruning.sites import BertShape, Masks, Site, count_flops, count_parameters
+from pruning.store import Study, load_factors, load_masks
+from slimviz import frames
+
+SHAPE = BertShape(2, 2, 4, 8, 16, 50, 32, 2, 8, 2)
+
+
+def made_up_factors(seed: int = 0) -> ImportanceFactors:
+    rng = np.random.default_rng(seed)
+    alpha = {site: rng.random(SHAPE.units(site)).astype(np.float32) for site in Site}
+    pieces = TablePieces(rng.integers(0, 9, 50), np.arange(50) < 10, np.ones(8, dtype=np.float32))
+    return ImportanceFactors(SHAPE, {"alpha": alpha}, pieces, np.ones(8, dtype=np.float32))
+
+
+def test_budgets_run_from_large_to_small(studies: dict[str, Study]) -> None:
+    assert frames.budgets(studies["sst2"]) == ["50", "25", "10", "5"]
+    assert frames.default_budget(["50", "25", "10", "5"]) == "10"
+    assert frames.default_budget(["50", "25"]) == "25"
+
+
+def test_titles_say_more_where_a_study_is_not_named_after_its_task(studies: dict[str, Study]) -> None:
+    assert frames.study_title("sst2", studies["sst2"]) == "SST-2"
+    assert frames.study_title("mine/sst2", studies["sst2"]) == "SST-2 (mine/sst2)"
+
+
+def test_overview_has_every_number_of_the_study(studies: dict[str, Study]) -> None:
+    study = studies["sst2"]
+    row = frames.overview_row("sst2", study, "10")
+    slim = frames.main_result(study, "slim-10")
+    assert slim is not None
+    assert row["slim_score"] == slim["metrics"]["accuracy"]
+    assert row["slim_correct"] / row["slim_count"] == pytest.approx(row["slim_score"])
+    assert row["retention"] == slim["retention"]
+    assert row["retention_above_floor"] == slim["retention_above_floor"]
+    assert row["floor"] == 0.509
+    assert row["total_density"] == slim["total_density"]
+    assert row["encoder_density"] == slim["encoder_density"]
+    assert row["speedup_32"] > row["speedup_1"] > 1
+    assert row["conditions"] == "CPU, 2 threads, 32 tokens"
+    assert row["slim_bytes"] < row["teacher_bytes"]
+    assert row["ships_weights"]
+
+
+def test_a_budget_without_weights_has_no_size_and_no_speed(studies: dict[str, Study]) -> None:
+    row = frames.overview_row("sst2", studies["sst2"], "25")
+    assert not row["ships_weights"]
+    assert row["slim_bytes"] is None
+    assert row["speedup_32"] is None
+    assert row["conditions"] is None
+    assert row["slim_score"] is not None
+
+
+def test_an_unknown_budget_leaves_the_teacher_alone(studies: dict[str, Study]) -> None:
+    row = frames.overview_row("sst2", studies["sst2"], "3")
+    assert row["slim_score"] is None
+    assert row["total_density"] is None
+    assert row["teacher_score"] is not None
+
+
+def test_correlations_are_not_counted_as_correct(studies: dict[str, Study]) -> None:
+    row = frames.overview_row("cola", studies["cola"], "10")
+    assert row["metric"] == "MCC"
+    assert row["slim_correct"] is None
+    assert row["slim_count"] == 1043
+
+
+def test_the_main_result_is_of_the_main_split_and_the_studys_seed(studies: dict[str, Study]) -> None:
+    study = studies["mnli"]
+    first = next(result for result in study.results if result["variant"] == "slim-10")
+    other_split = first | {"split": "validation_mismatched", "metrics": {"accuracy": 0.1}}
+    other_seed = first | {"seed": 9, "metrics": {"accuracy": 0.2}}
+    data = study.data | {"results": [other_split, other_seed, *study.results]}
+    assert frames.main_result(Study(study.folder, data), "slim-10") == first
+    assert frames.main_result(study, "slim-3") is None
+
+
+@pytest.mark.parametrize(
+    ("speed", "words"),
+    [
+        ({"device": "cpu", "threads": 1, "length": 32}, "CPU, 1 thread, 32 tokens"),
+        ({"device": "cpu", "threads": 4, "length": "real"}, "CPU, 4 threads, the validation texts"),
+        ({"device": "cuda:0", "threads": 4, "length": 64}, "CUDA:0, 64 tokens"),
+    ],
+)
+def test_conditions_say_what_a_speed_was_measured_on(speed: dict, words: str) -> None:
+    assert frames.conditions_text(speed) == words
+
+
+def test_speed_is_quoted_at_32_tokens_where_measured(studies: dict[str, Study]) -> None:
+    study = studies["sst2"]
+    found = frames.main_speed(study, "slim-10", 1)
+    assert found is not None
+    assert found["length"] == 32
+    only_real = [row for row in study.data["speed"] if row["length"] == "real"]
+    without = Study(study.folder, study.data | {"speed": only_real})
+    found = frames.main_speed(without, "slim-10", 1)
+    assert found is not None
+    assert found["length"] == "real"
+
+
+def test_provenance_copes_with_what_the_schema_allows(studies: dict[str, Study]) -> None:
+    study = studies["sst2"]
+    assert frames.provenance_text(study) == (
+        "synthetic-bert · 2025-01-02 · commit 0123456 · seed 0 · 4,000 training and 872 validation examples from "
+        "made up · 40 minutes on made-up processor, 2 threads"
+    )
+    provenance = study.data["provenance"] | {
+        "commit": None,
+        "date": "yesterday",
+        "hardware": {"cpu": "an x86", "memory": "24 GB"},
+        "command": ["python", "-m", "pruning"],
+        "seconds": {"teacher": None},
+        "data": {"source": "a file", "train": None, "validation": None},
+    }
+    bare = Study(study.folder, study.data | {"provenance": provenance})
+    text = frames.provenance_text(bare)
+    assert text == "synthetic-bert · yesterday · no commit recorded · seed 0 · data: a file · an x86, 24 GB, 2 threads"
+    assert frames.command_text(bare) == "python -m pruning"
+
+
+def test_survival_counts_units_by_layer_and_site() -> None:
+    masks = Masks.full(SHAPE)
+    context = masks.attention_context.copy()
+    context[1, :6] = False
+    frame = frames.survival_frame(masks.with_site(Site.ATTENTION_CONTEXT, context))
+    assert len(frame) == 1 + 4 * SHAPE.layers
+    row = frame[(frame["site"] == "attention_context") & (frame["layer"] == 2)].iloc[0]
+    assert (row["kept"], row["total"], row["share"]) == (2, 8, 0.25)
+    assert row["counts"] == "2 of 8"
+    assert frame[frame["site"] == "hidden"]["layer"].isna().all()
+
+
+def test_survival_as_a_table() -> None:
+    table = frames.survival_table(frames.survival_frame(Masks.full(SHAPE)))
+    assert list(table.columns) == ["all layers", "layer 1", "layer 2"]
+    assert table.loc["Residual width", "all layers"] == "8 of 8"
+    assert table.loc["FFN hidden", "layer 2"] == "16 of 16"
+    assert table.loc["FFN hidden", "all layers"] == ""
+
+
+def test_open_sites_are_those_named_and_those_cut() -> None:
+    masks = Masks.full(SHAPE)
+    assert frames.open_sites(masks, {"sites": ["ffn_hidden"]}) == [Site.FFN_HIDDEN]
+    cut = masks.with_site(Site.ATTENTION_INPUT, np.zeros(SHAPE.units(Site.ATTENTION_INPUT), dtype=bool))
+    assert frames.open_sites(cut, {"sites": ["ffn_hidden"]}) == [Site.ATTENTION_INPUT, Site.FFN_HIDDEN]
+    assert frames.open_sites(masks, {}) == []
+
+
+def test_layer_costs_add_up_to_the_networks() -> None:
+    selection = select(made_up_factors(), Budget("encoder_density", 0.5), SelectionSettings(positions=32))
+    dense = SHAPE.network()
+    costs = [frames._layer_cost(selection.shape, layer) for layer in range(SHAPE.layers)]
+    assert sum(parameters for parameters, _ in costs) == count_parameters(selection.shape).encoder
+    whole = count_flops(selection.shape, frames.FLOP_LENGTH)
+    from dataclasses import replace
+
+    rest = count_flops(replace(selection.shape, layers=()), frames.FLOP_LENGTH)
+    assert sum(flops for _, flops in costs) == whole - rest
+    survival = frames.survival_frame(selection.masks)
+    frame = frames.layer_frame(survival, [Site.ATTENTION_CONTEXT, Site.FFN_HIDDEN], selection, dense)
+    assert list(frame["layer"]) == [1, 2]
+    assert (frame["total"] == 8 + 16).all()
+    assert frame["parameters"].str.contains("of").all()
+    assert frame["cutoffs"].str.contains("FFN hidden").all()
+
+
+def test_sites_over_all_layers_with_their_cutoff() -> None:
+    masks = Masks.full(SHAPE).with_site(Site.FFN_HIDDEN, np.eye(2, 16, dtype=bool))
+    frame = frames.site_frame(frames.survival_frame(masks), {Site.FFN_HIDDEN: 0.5}).set_index("site")
+    assert frame.loc["ffn_hidden", "removed"] == 1 - 2 / 32
+    assert frame.loc["ffn_hidden", "cutoff"] == 0.5
+    assert frame.loc["hidden", "removed"] == 0
+    assert np.isnan(frame.loc["hidden", "cutoff"])
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_units_are_all_there_in_the_asked_order(studies: dict[str, Study], in_order: bool) -> None:
+    study = studies["sst2"]
+    factors, masks = load_factors(study), load_masks(study, "10")
+    units = frames.unit_frame(factors, "alpha", masks, 2, in_order=in_order)
+    assert list(dict.fromkeys(units["site"])) == ["attention_input", "attention_context", "ffn_input", "ffn_hidden"]
+    for site, group in units.groupby("site"):
+        values = np.abs(factors.by_criterion["alpha"][Site(site)][2])
+        kept = masks[Site(site)][2]
+        places = group["unit"].to_numpy() - 1
+        assert sorted(places) == list(range(len(values)))
+        np.testing.assert_allclose(group["importance"], values[places])
+        np.testing.assert_array_equal(group["kept"], kept[places])
+        if in_order:
+            assert list(places) == list(range(len(values)))
+        else:
+            assert (np.diff(group["importance"]) <= 0).all()
+    context = units[units["site"] == "attention_context"]
+    assert context.loc[context["unit"] == 33, "head"].item() == 2
+
+
+def test_a_criterion_of_heads_ranks_no_units(studies: dict[str, Study]) -> None:
+    study = studies["sst2"]
+    assert frames.unit_frame(load_factors(study), "head_gradient", load_masks(study, "10"), 0, in_order=True).empty
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 5])
+def test_as_many_units_are_above_the_cut_off_as_survive(count: int) -> None:
+    values = np.array([0.5, 0.001, 2.0, 0.2, 0.0])
+    kept = np.zeros(5, dtype=bool)
+    kept[np.argsort(-values)[:count]] = True
+    relative = frames.relative_importance(values, kept)
+    np.testing.assert_array_equal(relative >= 0, kept)
+    assert np.isfinite(relative).all()
+
+
+def test_all_zero_importance_is_drawn_without_warnings() -> None:
+    for kept in (np.zeros(4, dtype=bool), np.ones(4, dtype=bool)):
+        assert np.isfinite(frames.relative_importance(np.zeros(4), kept)).all()
+
+
+def test_shape_in_words() -> None:
+    assert frames.shape_words(SHAPE) == "2 layers, 2 heads, 8 wide"
+    assert isinstance(frames.survival_frame(Masks.full(SHAPE)), pd.DataFrame)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pruning.errors import SelectionError, StoreError
+from pruning.store import Study
+from slimviz import loaders
+from tests.synthetic_study import edit, write_study
+
+
+def test_a_changed_study_is_read_again(look_in: Callable[..., None], tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "studies", "sst2")
+    look_in(tmp_path / "studies")
+    assert loaders.library().studies["sst2"].data["floor"]["accuracy"] == 0.509
+    edit(folder, lambda document: document["floor"].update(accuracy=0.25))
+    assert loaders.library().studies["sst2"].data["floor"]["accuracy"] == 0.25
+    shutil.rmtree(folder)
+    assert loaders.library().studies == {}
+
+
+def test_two_studies_of_one_name_are_both_shown(look_in: Callable[..., None], tmp_path: Path) -> None:
+    for parent in ("first", "second", "second,too"):
+        write_study(tmp_path / parent, "sst2")
+    look_in(*(tmp_path / parent for parent in ("first", "second", "second,too")))
+    found = loaders.library().studies
+    assert list(found) == ["sst2", "second/sst2", "second_too/sst2"]
+    assert [study.folder.parent.name for study in found.values()] == ["first", "second", "second,too"]
+
+
+def test_broken_studies_are_named_and_the_rest_is_there(look_in: Callable[..., None], tmp_path: Path) -> None:
+    write_study(tmp_path, "sst2")
+    (write_study(tmp_path, "cola") / "study.json").write_text("{")
+    (write_study(tmp_path, "rte") / "factors.safetensors").unlink()
+    look_in(tmp_path)
+    library = loaders.library()
+    assert list(library.studies) == ["sst2"]
+    assert {broken.name for broken in library.broken} == {"cola", "rte"}
+    assert all(broken.reason for broken in library.broken)
+
+
+def test_selection_at_stored_budgets_gives_the_stored_masks(studies: dict[str, Study]) -> None:
+    for name in ("sst2", "mnli"):
+        for percent in studies[name].selections:
+            stored = loaders.masks(studies[name], percent)
+            assert loaders.selection(studies[name], percent).masks.equals(stored)
+
+
+def test_selection_between_budgets_meets_the_density(studies: dict[str, Study]) -> None:
+    selection = loaders.selection(studies["sst2"], "7.3")
+    assert 0.065 < selection.total_density <= 0.073
+
+
+def test_selection_takes_the_closest_budgets_settings(studies: dict[str, Study]) -> None:
+    study = studies["sst2"]
+    selections = {key: dict(value) for key, value in study.selections.items()}
+    selections["5"]["settings"] = selections["5"]["settings"] | {"positions": 64}
+    changed = Study(study.folder / "..." / "elsewhere", study.data | {"selections": selections})
+    with pytest.raises(StoreError):
+        loaders.selection(changed, "6")
+    here = Study(study.folder, changed.data)
+    loaders._selection.clear()
+    assert loaders.selection(here, "6").positions == 64
+    assert loaders.selection(here, "9").positions == 128
+    loaders._selection.clear()
+
+
+def test_unknown_settings_are_one_line(studies: dict[str, Study]) -> None:
+    study = studies["sst2"]
+    selections = {"10": study.selections["10"] | {"settings": {"colour": "blue"}}}
+    changed = Study(study.folder, study.data | {"selections": selections})
+    loaders._selection.clear()
+    with pytest.raises(StoreError, match="settings of the selection at 10%"):
+        loaders.selection(changed, "10")
+    loaders._selection.clear()
+
+
+def test_below_the_smallest_density_is_one_line(studies: dict[str, Study]) -> None:
+    with pytest.raises(SelectionError, match="below what is reachable"):
+        loaders.selection(studies["sst2"], "0.001")
+
+
+def test_history_is_read(studies: dict[str, Study]) -> None:
+    assert {row["stage"] for row in loaders.history(studies["sst2"])} == {"teacher", "slim", "recover-10"}

@@ -1,0 +1,81 @@
+"""What must start quickly loads nothing heavy: each case in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.synthetic_study import write_study
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = (
+    "torch",
+    "transformers",
+    "peft",
+    "accelerate",
+    "datasets",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "sklearn",
+    "streamlit",
+)
+# Modules that the dashboard imports as it starts, and those that only read.
+LIGHT = ("tasks", "sites", "errors", "selection", "store", "study", "schema", "config", "evaluate", "data")
+COMMAND = """
+import runpy, sys
+sys.argv = ["pruning", *{arguments!r}]
+try:
+    runpy.run_module("pruning", run_name="__main__")
+except SystemExit as end:
+    assert not end.code, end.code
+"""
+
+
+def loaded_by(code: str) -> set[str]:
+    """Heavy libraries that a piece of code leaves imported."""
+    report = (
+        f"\nimport json, sys\nprint(json.dumps([name for name in {HEAVY!r} if name in sys.modules]), file=sys.stderr)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code + report], env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+def test_the_check_sees_what_is_loaded() -> None:
+    assert loaded_by("import pandas") >= {"pandas"}
+
+
+def test_a_bare_import_loads_nothing_heavy() -> None:
+    assert loaded_by("import pruning") == set()
+
+
+def test_what_the_dashboard_imports_loads_nothing_heavy() -> None:
+    assert loaded_by("import " + ", ".join(f"pruning.{name}" for name in LIGHT)) == set()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["measure", "--help"],
+        ["list", "--json"],
+        ["list", "--studies", "{folder}"],
+        ["verify", "{folder}/sst2"],
+        ["verify"],
+    ],
+    ids=" ".join,
+)
+def test_looking_around_loads_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
+    write_study(tmp_path, "sst2", shipped=())
+    given = [part.format(folder=tmp_path) for part in arguments]
+    assert loaded_by(COMMAND.format(arguments=given)) == set()
