@@ -7,13 +7,13 @@ script again, so charts would keep the colours of the other theme (dark labels o
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 from slimviz.theme import Palette, palette
 
 WATCH_MS = 400
 # Compares the ground that the page has now with the one that the script drew for, and asks for a run if they differ.
-SCRIPT = (
-    """
+SCRIPT = """
 export default function ({ data, setTriggerValue }) {
   let asked = data.drawn
   const look = () => {
@@ -26,12 +26,10 @@ export default function ({ data, setTriggerValue }) {
       setTriggerValue('theme', seen)
     }
   }
-  const timer = setInterval(look, %d)
+  const timer = setInterval(look, data.every)
   return () => clearInterval(timer)
 }
 """
-    % WATCH_MS
-)
 
 
 def current_palette() -> Palette:
@@ -41,5 +39,6 @@ def current_palette() -> Palette:
 
 def follow_theme() -> None:
     """Run the page again when the visitor's theme is no longer the one that it was drawn for."""
-    watch = st.components.v2.component("slimviz_theme_watch", js=SCRIPT)
-    watch(key="theme-watch", data={"drawn": current_palette().name}, height=1, on_theme_change=lambda: None)
+    watch = component("slimviz_theme_watch", js=SCRIPT)
+    data = {"drawn": current_palette().name, "every": WATCH_MS}
+    watch(key="theme-watch", data=data, height=1, on_theme_change=lambda: None)

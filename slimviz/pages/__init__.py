@@ -75,8 +75,9 @@ def link(module: str, label: str, **parameters: str) -> None:
 def begin(module: str) -> Library:
     """Draw a page's headline, name the studies that cannot be read, and stop where there is none to show."""
     st.html(STYLE)
-    follow_theme()
-    st.header(BY_MODULE[module].question, anchor=False)
+    with st.container(gap=None):
+        follow_theme()
+        st.header(BY_MODULE[module].question, anchor=False)
     library = loaders.library()
     for broken in library.broken:
         reason = broken.reason.removeprefix(f"{broken.folder}: ")

@@ -62,6 +62,16 @@ def test_two_visitors_do_not_disturb_each_other(visit: Callable[..., Page]) -> N
     assert "budget=5" in second.url
 
 
+def test_charts_follow_a_change_of_theme(visit: Callable[..., Page]) -> None:
+    page = visit("/survivors?study=demo-sst2")
+    chart = page.locator(".st-key-layer-bars svg.marks")
+    chart.wait_for()
+    page.emulate_media(color_scheme="dark")
+    dark, light = PALETTES["dark"].slim, PALETTES["light"].slim
+    chart.locator(f"path[fill='{dark}']").first.wait_for()
+    assert chart.locator(f"path[fill='{light}']").count() == 0
+
+
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/", "/survivors?study=demo-sst2", "/heads?studies=demo-sst2,demo-mrpc&head=2-3"])

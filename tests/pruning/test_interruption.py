@@ -219,12 +219,17 @@ def stored(server: Server) -> Path:
     return server.folder / "stored" / "studies" / "own"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
-def test_a_signal_ends_the_command_and_it_goes_on(server: Server, stored: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "reached"),
+    [(signal.SIGTERM, "slim-*/slim/checkpoint-*"), (signal.SIGINT, "slim-*/recover-10-*/result")],
+    ids=["SIGTERM while training", "Ctrl-C while measuring"],
+)
+def test_a_signal_ends_the_command_and_it_goes_on(
+    server: Server, stored: Path, number: signal.Signals, reached: str
+) -> None:
     name = number.name.lower()
     typed = arguments(server.folder, name)
-    stage = "teacher" if number is signal.SIGTERM else "slim-*/slim"
-    until = f"{name}/runs/*/{stage}/checkpoint-*"
+    until = f"{name}/runs/*/{reached}"
     answer = server.ask("signal", name, arguments=typed, number=int(number), until=until)
     assert answer["code"] == 130, answer
     assert answer["stderr"].splitlines() == ["pruning: interrupted; the same command goes on where it was"]

@@ -226,6 +226,15 @@ def test_low_rank_is_the_best_for_the_frequencies(tiny_bert: Any, tiny_shape: Be
     assert best < 0.9 * loss(shrink.factor_table(weights, 3))
 
 
+def test_frequencies_follow_the_kept_pieces(tiny_bert: Any, tiny_shape: BertShape) -> None:
+    frequencies = np.random.default_rng(0).pareto(1.0, tiny_shape.vocabulary)
+    pieces = np.arange(1, tiny_shape.vocabulary, 3)
+    weights = read_weights(tiny_bert)
+    cut = shrink.shrink(weights, tiny_shape, Masks.full(tiny_shape), pieces=pieces, rank=2, frequencies=frequencies)
+    expected = shrink.factor_table(replace(weights, words=weights.words[pieces]), 2, frequencies[pieces])
+    assert torch.equal(cut.words, expected.words)
+
+
 def test_factoring_repeats_with_fixed_signs(tiny_bert: Any, tiny_shape: BertShape) -> None:
     weights = read_weights(tiny_bert)
     first = shrink.factor_table(weights, 5)
