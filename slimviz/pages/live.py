@@ -281,7 +281,7 @@ def _show_all(runs: Sequence[Sequence[dict[str, Any]]]) -> None:
         st.dataframe(frame, hide_index=True, width="stretch")
         left, right = st.columns(2)
         left.download_button(
-            "Download as CSV",
+            "All runs as CSV",
             frame.to_csv(index=False),
             "slimviz-live.csv",
             "text/csv",
@@ -289,7 +289,7 @@ def _show_all(runs: Sequence[Sequence[dict[str, Any]]]) -> None:
             width="stretch",
         )
         right.download_button(
-            "Download as JSON",
+            "All runs as JSON",
             json.dumps(runs, indent=1),
             "slimviz-live.json",
             "application/json",

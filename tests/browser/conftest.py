@@ -37,6 +37,11 @@ ARGUMENTS = (
 )
 DESKTOP, PHONE = (1280, 720), (390, 844)
 START_SECONDS = 90
+CHARTS_ARE_DRAWN = """() =>
+    [...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(
+        e => e.querySelector('canvas.marks, svg.marks [role=graphics-symbol]')) &&
+    [...document.querySelectorAll('[data-testid=stPlotlyChart]')].every(e => e.querySelector('.main-svg'))
+"""
 WAIT_MS = 60_000  # generous: the machine may be busy with other things
 
 
@@ -162,7 +167,7 @@ def visit(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
         page = context.new_page()
         page.on("console", lambda message: complaints.extend(_complaint(message)))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto((base or server) + path)
+        page.goto((base or server) + path, wait_until="domcontentloaded")
         page.wait_for_selector("h2")
         settle(page)
         return page
@@ -184,6 +189,7 @@ def settle(page: Page) -> None:
     """Wait until the script has run and the page has drawn what it sent."""
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
     page.wait_for_function("() => !document.querySelector('[data-stale=\"true\"]')")
+    page.wait_for_function(CHARTS_ARE_DRAWN)
     page.wait_for_timeout(300)
 
 

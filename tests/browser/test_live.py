@@ -53,12 +53,13 @@ def test_a_run_on_the_probe_set_shows_counts_interval_and_speed(visit: Callable[
     assert "Not available here" in words
     page.get_by_text("All runs of this session (1)").click()
     with page.expect_download() as started:
-        page.get_by_role("button", name="Download as JSON").click()
+        page.get_by_role("button", name="All runs as JSON").click()
     (teacher, slim) = json.loads(Path(started.value.path()).read_text())[0]
     assert (teacher["network"], teacher["status"]) == ("teacher", "complete")
     assert slim["examples"] == teacher["examples"] >= 128
     with page.expect_download() as started:
-        page.get_by_role("button", name="Download as CSV").click()
+        # A table's own toolbar offers a button of the same name.
+        page.get_by_test_id("stDownloadButton").filter(has_text="All runs as CSV").click()
     lines = Path(started.value.path()).read_text().splitlines()
     assert len(lines) == 3
     assert lines[0].startswith("run,study,task,network,status")

@@ -134,7 +134,7 @@ def test_results_stay_and_can_be_downloaded(open_page: Callable[..., AppTest], t
     assert {"accuracy", "pearson", "low", "high", "median_ms", "p95_ms", "threads", "data"} <= set(again.columns)
     json.dumps(runs)
     labels = [element.proto.label for element in page.get("download_button")]
-    assert labels == ["Download as CSV", "Download as JSON"]
+    assert labels == ["All runs as CSV", "All runs as JSON"]
     assert "Pearson" in said(page)
     assert "texts of 16 tokens" in said(page)
 
