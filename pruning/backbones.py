@@ -155,7 +155,7 @@ def load_backbone(backbone: Backbone, task: Task, seed: int = 0) -> Any:
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # the report of newly made classifier weights says nothing new here
     try:
-        model, found = BertForSequenceClassification.from_pretrained(
+        loaded: Any = BertForSequenceClassification.from_pretrained(
             backbone.folder,
             config=config,
             use_safetensors=True,
@@ -163,6 +163,7 @@ def load_backbone(backbone: Backbone, task: Task, seed: int = 0) -> Any:
             ignore_mismatched_sizes=True,  # a classifier of another task; anything else is refused below
             output_loading_info=True,
         )
+        model, found = loaded
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise BackboneError(f"backbone {backbone.name!r}: weights cannot be loaded ({_reason(error)})") from None
     finally:

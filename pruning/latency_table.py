@@ -79,6 +79,7 @@ def _network(shape: BertShape, heads: int, ffn: int, device: str) -> Any:
         pooler=shape.pooler,
         labels=shape.labels,
     )
+    settings: dict[str, Any] = {"num_labels": network.labels}  # one of transformers' own, not among the class's fields
     config = SlimBertConfig(
         vocab_size=network.vocabulary,
         max_position_embeddings=network.positions,
@@ -88,9 +89,10 @@ def _network(shape: BertShape, heads: int, ffn: int, device: str) -> Any:
         layers=[asdict(one) for one in network.layers],
         kept_heads=[list(range(heads))] * REPEATED,
         pooler_size=network.pooler,
-        num_labels=network.labels,
+        **settings,
     )
-    return SlimBertForSequenceClassification(config).to(device).eval()
+    model: Any = SlimBertForSequenceClassification(config)
+    return model.to(device).eval()
 
 
 def _inputs(shape: BertShape, batch: int, length: int, device: str) -> dict[str, Any]:

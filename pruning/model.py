@@ -130,18 +130,18 @@ def attach(model: Any, *, sites: Iterable[Site] = tuple(Site), penalty: str = "l
     if hasattr(model, HANDLES):
         raise ConfigError("slim layers are attached already; detach them first")
     shape = bert_shape(model)
-    slim = nn.ModuleDict()
+    layers: dict[str, SlimLayer] = {}
     for site in Site:
         if site not in chosen:
             continue
         units = shape.units(site)
         for index in range(1 if site is Site.HIDDEN else shape.layers):
-            slim[_key(site, index)] = SlimLayer(units[-1], site, penalty)
+            layers[_key(site, index)] = SlimLayer(units[-1], site, penalty)
     # In the mode of the network: hard-concrete gates would otherwise be sampled in one that is not training.
-    model.slim = slim.to(next(model.parameters()).device).train(model.training)
+    model.slim = nn.ModuleDict(layers).to(next(model.parameters()).device).train(model.training)
 
     def gate_for(site: Site, layer: int | None) -> SlimLayer | None:
-        return slim[_key(site, layer or 0)] if site in chosen else None
+        return layers[_key(site, layer or 0)] if site in chosen else None
 
     setattr(model, HANDLES, hook_gates(model, gate_for))
     return model

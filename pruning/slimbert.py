@@ -10,6 +10,7 @@ Importing this module registers "slimbert" with the Auto classes, so that a stor
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -319,10 +320,12 @@ def save_slim(model: SlimBertForSequenceClassification, folder: Path | str, *, h
         raise SlimVizError(f"saving {broken[0]}: found infinite or undefined values, expected at most 65504 in size")
     config = copy.deepcopy(model.config)
     config.architectures = [type(model).__name__]
-    config.dtype = "float32"
+    # transformers leaves a dtype out where it takes it for the default; without it, half precision would be loaded.
+    values = json.loads(config.to_json_string()) | {"dtype": "float32"}
+    values.pop("use_cache", None)  # the Trainer sets it on whatever it trains; an encoder has no cache
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    config.save_pretrained(folder)
+    (folder / "config.json").write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
 
 

@@ -13,6 +13,7 @@ from pruning.sites import Masks, Site
 from pruning.store import Study
 from slimviz.frames import relative_importance
 
+SCALES = ("rank", "value")  # what colours show: places above the cut-off, or decades above it
 HEAD_CRITERIA = ("alpha", "head_gradient", "taylor", "magnitude")  # order in which they are offered
 
 
@@ -64,12 +65,33 @@ def head_importance(factors: ImportanceFactors, criterion: str) -> np.ndarray:
     return values.reshape(shape.layers, shape.heads, shape.head_size).mean(-1)
 
 
-def head_frame(studies: list[HeadStudy], criterion: str) -> pd.DataFrame:
+def rank_shade(relative: np.ndarray) -> np.ndarray:
+    """Place among the values on the same side of the cut-off: 1 for the greatest of all, -1 for the least, 0 between.
+
+    Args:
+        relative: decades above the cut-off; negative below it.
+    """
+    order = np.argsort(-relative, axis=None, kind="stable")
+    place = np.empty(relative.size)
+    place[order] = np.arange(relative.size)
+    above = int((relative >= 0).sum())
+    inside = (above - place) / max(above, 1)
+    outside = (above - 1 - place) / max(relative.size - above, 1)
+    return np.where(place < above, inside, outside)
+
+
+def head_frame(studies: list[HeadStudy], criterion: str, scale: str = "value") -> pd.DataFrame:
     """One row per study and head.
 
+    Args:
+        studies: of one backbone.
+        criterion: one that all of them have.
+        scale: what `shade` holds, see `SCALES`.
+
     Returns:
-        Columns study, title, layer and head (from 1), importance, relative (decades above the cut-off), rank (1 is
-        the most important), heads (how many there are), units, head_size, kept, fate ("kept"/"cut").
+        Columns study, title, layer and head (from 1), importance, relative (decades above the cut-off), shade (what
+        colours show), rank (1 is the most important), heads (how many there are), units, head_size, kept, fate
+        ("kept"/"cut").
     """
     parts = []
     for study in studies:
@@ -77,6 +99,7 @@ def head_frame(studies: list[HeadStudy], criterion: str) -> pd.DataFrame:
         values = head_importance(study.factors, criterion)
         units = study.masks.heads(shape)
         layers, heads = np.indices(values.shape)
+        relative = relative_importance(values, units > 0).ravel()
         parts.append(
             pd.DataFrame(
                 {
@@ -85,7 +108,8 @@ def head_frame(studies: list[HeadStudy], criterion: str) -> pd.DataFrame:
                     "layer": layers.ravel() + 1,
                     "head": heads.ravel() + 1,
                     "importance": values.ravel(),
-                    "relative": relative_importance(values, units > 0).ravel(),
+                    "relative": relative,
+                    "shade": rank_shade(relative) if scale == "rank" else relative,
                     "rank": pd.Series(-values.ravel()).rank(method="min").astype(int),
                     "heads": values.size,
                     "units": units.ravel(),
@@ -99,10 +123,10 @@ def head_frame(studies: list[HeadStudy], criterion: str) -> pd.DataFrame:
 
 
 def difference_frame(heads: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
-    """One row per head: how many decades more it matters to the first study than to the second."""
+    """One row per head: how much more it matters to the first study than to the second, in units of `shade`."""
     a = heads[heads["study"] == first].set_index(["layer", "head"])
     b = heads[heads["study"] == second].set_index(["layer", "head"])
-    frame = pd.DataFrame({"difference": a["relative"] - b["relative"]})
+    frame = pd.DataFrame({"difference": a["shade"] - b["shade"]})
     frame["first"], frame["second"] = a["importance"], b["importance"]
     frame["first_fate"], frame["second_fate"] = a["fate"], b["fate"]
     both = a["kept"] & b["kept"]

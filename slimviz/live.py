@@ -30,7 +30,7 @@ TEACHER = "teacher"
 MAX_TOKENS = 128  # where a study does not say what it was trained with
 CACHED_NETWORKS = 6  # three studies' teachers and slim networks; a teacher of BERT-base's size takes 440 MB
 PREDICTION_RUNS = 5  # forward passes behind a latency; their median is shown
-PREDICTION_SECONDS = 0.15  # after this, fewer have to do
+PREDICTION_SECONDS = 0.1  # after this, fewer have to do
 WARM_UP_VARIABLE = "SLIMVIZ_WARM_UP"
 WARM_UP_DELAY = 2.0  # seconds that belong to the first page alone: importing torch holds the interpreter's lock
 

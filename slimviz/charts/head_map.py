@@ -17,14 +17,14 @@ def head_map(heads: pd.DataFrame, bounds: Bounds, chosen: Head | None, palette: 
     """One study's heads: green above the cut-off, pink below it, "×" on what is cut. A click selects a head.
 
     Args:
-        heads: columns layer, head, importance, relative, rank, heads, units, head_size, kept, fate (see
+        heads: columns layer, head, importance, shade, rank, heads, units, head_size, kept, fate (see
             `head_frames.head_frame`), of one study.
         bounds: the common scale of all maps on the page.
         chosen: the head that is outlined.
         palette: the theme's colours.
     """
     frame = heads.assign(mark=["" if kept else CUT_MARK for kept in heads["kept"]])
-    frame["side"] = [value / (bounds[1] if value > 0 else -bounds[0]) for value in frame["relative"]]
+    frame["side"] = [value / (bounds[1] if value > 0 else -bounds[0]) for value in frame["shade"]]
     frame["ranked"] = [f"{rank} of {total}" for rank, total in zip(frame["rank"], frame["heads"], strict=True)]
     frame["left"] = [f"{units} of {size}" for units, size in zip(frame["units"], frame["head_size"], strict=True)]
     tooltip = [
@@ -35,7 +35,7 @@ def head_map(heads: pd.DataFrame, bounds: Bounds, chosen: Head | None, palette: 
         alt.Tooltip("ranked:N", title="rank"),
         alt.Tooltip("left:N", title="units kept"),
     ]
-    colour = alt.Color("relative:Q", legend=None, scale=importance_scale(bounds, palette))
+    colour = alt.Color("shade:Q", legend=None, scale=importance_scale(bounds, palette))
     return _map(frame, colour, tooltip, chosen, palette)
 
 
@@ -68,7 +68,7 @@ def difference_map(
         alt.Tooltip("first_fate:N", title="A"),
         alt.Tooltip("second:Q", format=".3g", title=f"B: {titles[1]}"),
         alt.Tooltip("second_fate:N", title="B"),
-        alt.Tooltip("difference:Q", format="+.2f", title="decades more in A"),
+        alt.Tooltip("difference:Q", format="+.2f", title="A minus B"),
     ]
     return _map(frame, colour, tooltip, chosen, palette)
 

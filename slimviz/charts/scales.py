@@ -66,11 +66,17 @@ def decade_ticks(bounds: Bounds) -> list[tuple[float, str]]:
     return sorted(ticks)
 
 
-def importance_legend(bounds: Bounds, palette: Palette) -> alt.LayerChart:
-    """A narrow band that explains the colours of importance."""
+RANK_BOUNDS: Bounds = (-1.0, 1.0)
+RANK_TICKS = [(-1.0, "least important"), (0.0, "cut-off"), (1.0, "most important")]
+
+
+def importance_legend(
+    bounds: Bounds, palette: Palette, ticks: Sequence[tuple[float, str]] | None = None
+) -> alt.LayerChart:
+    """A narrow band that explains the colours of importance; `ticks` are those of decades by default."""
     edges = np.linspace(bounds[0], bounds[1], 61)
     band = pd.DataFrame({"start": edges[:-1], "end": edges[1:], "relative": (edges[:-1] + edges[1:]) / 2})
-    ticks = decade_ticks(bounds)
+    ticks = decade_ticks(bounds) if ticks is None else ticks
     words = " : ".join(f"abs(datum.value - {place}) < 0.001 ? '{word}'" for place, word in ticks)
     axis = alt.Axis(
         values=[place for place, _ in ticks],

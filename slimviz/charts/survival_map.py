@@ -25,7 +25,7 @@ def survival_map(survival: pd.DataFrame, palette: Palette) -> alt.LayerChart:
     sites = list(dict.fromkeys(frame["title"]))
     layers = max(frame["layer"], default=1)
     few = layers <= MOST_LABELLED_LAYERS
-    numbers = [f"{100 * share:.0f}" if few else "" for share in frame["share"]]
+    numbers = [_percent(share) if few else "" for share in frame["share"]]
     frame["number"] = [CUT_MARK if kept == 0 else number for kept, number in zip(frame["kept"], numbers, strict=True)]
     base = alt.Chart().encode(
         x=alt.X(
@@ -58,6 +58,10 @@ def survival_map(survival: pd.DataFrame, palette: Palette) -> alt.LayerChart:
     return alt.LayerChart(data=frame, layer=[cells, text]).properties(
         height=ROW_HEIGHT * len(sites) + AXIS_HEIGHT, padding=PADDING
     )
+
+
+def _percent(share: float) -> str:
+    return "<1" if 0 < share < 0.005 else f"{100 * share:.0f}"
 
 
 def _stops(palette: Palette) -> list[float]:

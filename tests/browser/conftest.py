@@ -38,6 +38,7 @@ ARGUMENTS = (
 DESKTOP, PHONE = (1280, 720), (390, 844)
 START_SECONDS = 90
 CHARTS_ARE_DRAWN = """() =>
+    !document.querySelector('[data-testid=stSkeleton]') &&
     [...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(
         e => e.querySelector('canvas.marks, svg.marks [role=graphics-symbol]')) &&
     [...document.querySelectorAll('[data-testid=stPlotlyChart]')].every(e => e.querySelector('.main-svg'))

@@ -40,10 +40,10 @@ PLACES = {
     "an old checkpoint's removal": r"(rmtree .*/checkpoint-\d+$|remove (optimizer|scheduler|rng_state|complete))",
     "the teacher's answer half written": r"pwrite$",
     "before the answers' rename": r"rename .*cache[^/]*\.partial$",
-    "a result's file half written": r"torn .*result\.partial/",
+    "a result's file half written": r"torn .*/result[^/]*/",
     "before a result's rename": r"rename .*result\.partial$",
-    "the stored teacher half written": r"(torn|open) .*stored\.partial/",
-    "the factors half written": r"torn .*factors\.partial$",
+    "the stored teacher half written": r"(torn|open) .*/stored[^/]*/",
+    "the factors half written": r"torn .*/factors[^/]*$",
 }
 
 

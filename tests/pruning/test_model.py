@@ -156,7 +156,7 @@ def test_attached_twice_or_nowhere_is_refused(tiny_bert: Any) -> None:
     with pytest.raises(ConfigError, match=r"^sites: none given, expected at least one of hidden, attention_input,"):
         attach(tiny_bert, sites=[])
     attach(tiny_bert)
-    with pytest.raises(ConfigError, match="^slim layers are attached already; detach them first$"):
+    with pytest.raises(ConfigError, match=r"^slim layers are attached already; detach them first$"):
         attach(tiny_bert)
 
 
