@@ -21,6 +21,7 @@ from pruning.sites import (
     ffn_parameters,
 )
 from pruning.store import Study
+from slimviz.importance import relative_importance, shade_of
 from slimviz.theme import SITE_TITLES, amount_text, layer_title, value_text
 from slimviz.tidy import count_of, frame_of, groups, only, records
 
@@ -228,7 +229,9 @@ def site_frame(survival: pd.DataFrame, cutoff: Mapping[Site, float] | None = Non
     return frame_of(rows)
 
 
-def unit_frame(factors: ImportanceFactors, criterion: str, masks: Masks, layer: int, *, in_order: bool) -> pd.DataFrame:
+def unit_frame(
+    factors: ImportanceFactors, criterion: str, masks: Masks, layer: int, *, in_order: bool, scale: str = "value"
+) -> pd.DataFrame:
     """One row per unit of a layer, with its importance relative to the site's cut-off in that layer.
 
     Args:
@@ -237,10 +240,11 @@ def unit_frame(factors: ImportanceFactors, criterion: str, masks: Masks, layer: 
         masks: which units survive.
         layer: the layer, from 0.
         in_order: units as they lie in the matrices; otherwise the most important first.
+        scale: what `shade` holds, see `importance.SCALES`.
 
     Returns:
         Columns site, title, place (from 0, where the unit is drawn), unit (from 1), head (at `attention_context`),
-        importance, relative (decades above the cut-off), kept.
+        importance, relative (decades above the cut-off), shade (what colours show), kept.
     """
     import pandas as pd
 
@@ -253,6 +257,7 @@ def unit_frame(factors: ImportanceFactors, criterion: str, masks: Masks, layer: 
             continue  # one value a head: nothing to say about units
         order = np.arange(len(values)) if in_order else np.lexsort((~masks[site][layer], -values))
         kept = masks[site][layer]
+        relative = relative_importance(values, kept)
         heads = order // factors.shape.head_size + 1 if site is Site.ATTENTION_CONTEXT else np.zeros(len(order), int)
         parts.append(
             pd.DataFrame(
@@ -263,35 +268,13 @@ def unit_frame(factors: ImportanceFactors, criterion: str, masks: Masks, layer: 
                     "unit": order + 1,
                     "head": heads,
                     "importance": values[order],
-                    "relative": relative_importance(values, kept)[order],
+                    "relative": relative[order],
+                    "shade": shade_of(relative, scale)[order],
                     "kept": kept[order],
                 }
             )
         )
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["site", "kept"])
-
-
-def cut_off(values: np.ndarray, kept: np.ndarray) -> float:
-    """The importance that as many units reach as survive: where a ranking by these values alone would cut.
-
-    Halfway, on a logarithmic scale, between the last unit in and the first one out; the least value where all survive,
-    above the greatest where none does.
-    """
-    ranked = np.sort(np.abs(values).ravel().astype(np.float64))[::-1]
-    count = int(kept.sum())
-    if not len(ranked):
-        return 1.0
-    if count == 0:
-        return float(max(2 * ranked[0], 1e-12))
-    if count == len(ranked):
-        return float(max(ranked[-1], 1e-12))
-    return float(np.sqrt(max(ranked[count - 1], 1e-12) * max(ranked[count], 1e-12)))
-
-
-def relative_importance(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Decades above (positive) or below (negative) the `cut_off`."""
-    floor = np.maximum(np.abs(values).astype(np.float64), 1e-12)
-    return np.log10(floor) - np.log10(cut_off(values, kept))
 
 
 def shape_words(shape: BertShape) -> str:

@@ -11,9 +11,8 @@ import pandas as pd
 from pruning.selection import ImportanceFactors
 from pruning.sites import Masks, Site
 from pruning.store import Study
-from slimviz.frames import relative_importance
+from slimviz.importance import relative_importance, shade_of
 
-SCALES = ("rank", "value")  # what colours show: places above the cut-off, or decades above it
 HEAD_CRITERIA = ("alpha", "head_gradient", "taylor", "magnitude")  # order in which they are offered
 
 
@@ -65,28 +64,13 @@ def head_importance(factors: ImportanceFactors, criterion: str) -> np.ndarray:
     return values.reshape(shape.layers, shape.heads, shape.head_size).mean(-1)
 
 
-def rank_shade(relative: np.ndarray) -> np.ndarray:
-    """Place among the values on the same side of the cut-off: 1 for the greatest of all, -1 for the least, 0 between.
-
-    Args:
-        relative: decades above the cut-off; negative below it.
-    """
-    order = np.argsort(-relative, axis=None, kind="stable")
-    place = np.empty(relative.size)
-    place[order] = np.arange(relative.size)
-    above = int((relative >= 0).sum())
-    inside = (above - place) / max(above, 1)
-    outside = (above - 1 - place) / max(relative.size - above, 1)
-    return np.where(place < above, inside, outside)
-
-
 def head_frame(studies: list[HeadStudy], criterion: str, scale: str = "value") -> pd.DataFrame:
     """One row per study and head.
 
     Args:
         studies: of one backbone.
         criterion: one that all of them have.
-        scale: what `shade` holds, see `SCALES`.
+        scale: what `shade` holds, see `importance.SCALES`.
 
     Returns:
         Columns study, title, layer and head (from 1), importance, relative (decades above the cut-off), shade (what
@@ -109,7 +93,7 @@ def head_frame(studies: list[HeadStudy], criterion: str, scale: str = "value") -
                     "head": heads.ravel() + 1,
                     "importance": values.ravel(),
                     "relative": relative,
-                    "shade": rank_shade(relative) if scale == "rank" else relative,
+                    "shade": shade_of(relative, scale),
                     "rank": pd.Series(-values.ravel()).rank(method="min").astype(int),
                     "heads": values.size,
                     "units": units.ravel(),

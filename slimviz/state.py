@@ -4,7 +4,7 @@ The URL is the truth. A widget's callback writes its parameter to the URL; the r
 checks it like any typed input. What the URL does not say is taken from the session, so that a study chosen on one
 page is still chosen on the next. An unknown value gets one line and a fallback, never a traceback.
 
-Parameters: study, budget (percent of the teacher's parameters), density, layer, order, studies, criterion, head,
+Parameters: study, budget (percent of the teacher's parameters), density, layer, order, studies, criterion, scale, head,
 first and second (the two sides of a difference), backbone.
 """
 

@@ -27,8 +27,8 @@ def unit_strip(units: pd.DataFrame, bounds: Bounds, palette: Palette, *, in_orde
     """Strips of all units of a layer, green above the cut-off, pink below it, underlined where cut.
 
     Args:
-        units: columns site, title, place, unit, head, importance, relative, kept (see `frames.unit_frame`).
-        bounds: ends of the colour scale, in decades.
+        units: columns site, title, place, unit, head, importance, shade, kept (see `frames.unit_frame`).
+        bounds: ends of the colour scale.
         palette: the theme's colours.
         in_order: whether units lie as in the matrices (otherwise the most important first); for the axis title.
     """
@@ -86,7 +86,7 @@ def _add_strip(
 ) -> None:
     """Two heat maps on one pair of axes: colours over the whole of each row, the cut line on its lower edge."""
     padding = np.full(rows * length - len(group), np.nan)
-    relative = np.append(np.clip(group["relative"].to_numpy(), *bounds), padding)
+    shades = np.append(np.clip(group["shade"].to_numpy(), *bounds), padding)
     cut = np.append(np.where(group["kept"], np.nan, 1.0), padding).reshape(rows, length)
     columns = (group[name].tolist() for name in ("unit", "head", "importance", "kept"))
     words = np.array([*map(_hover, *columns), *[""] * len(padding)], dtype=object)
@@ -94,7 +94,7 @@ def _add_strip(
     lines[1::2] = cut
     axes = {"xaxis": f"x{number}", "yaxis": f"y{number}", "x0": 0.5, "dx": 1, "showscale": False}
     figure.add_heatmap(
-        z=relative.reshape(rows, length).astype(np.float32),
+        z=shades.reshape(rows, length).astype(np.float32),
         y=np.arange(rows + 1),
         zmin=bounds[0],
         zmax=bounds[1],

@@ -12,6 +12,7 @@ import streamlit as st
 from pruning.errors import SlimVizError
 from slimviz import frames, loaders, state, theme
 from slimviz.appearance import follow_theme
+from slimviz.importance import SCALES
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
@@ -116,6 +117,19 @@ def choose_budget(study: Study, label: str = "Budget") -> str:
         format_func=lambda percent: f"{percent}%",
         required=True,
         help="Stored parameters of the slim network, in percent of the teacher's (total density).",
+    )
+
+
+def choose_scale() -> str:
+    """What colours of importance show, in the URL as `scale`; see `importance.SCALES`."""
+    return state.choose(
+        st.segmented_control,
+        "Colours show",
+        "scale",
+        SCALES,
+        required=True,
+        help="Rank: the place among all others of a map or strip, green for as many as survive. Value: importance as "
+        "a multiple of the cut-off, on a logarithmic scale.",
     )
 
 

@@ -11,14 +11,15 @@ from pruning.store import Study
 from slimviz import frames, head_frames, loaders, sentences, state, theme
 from slimviz.appearance import current_palette
 from slimviz.charts.head_map import CLICK, difference_map, head_map
-from slimviz.charts.scales import importance_bounds, importance_legend
+from slimviz.charts.scales import RANK_BOUNDS, RANK_TICKS, importance_bounds, importance_legend
 from slimviz.charts.similarity_map import similarity_map
 from slimviz.head_frames import HeadStudy
-from slimviz.pages import begin, link
+from slimviz.pages import begin, choose_scale, link
 from slimviz.theme import Palette
 from slimviz.tidy import groups, only, records
 
 MAPS_A_ROW = 3
+DIFFERENCES = {"rank": "Difference in rank", "value": "Difference in powers of ten"}
 Chosen = tuple[int, int] | None  # layer and head, from 0
 
 
@@ -37,13 +38,13 @@ def render() -> None:
 def _explore(studies: list[HeadStudy], percent: str) -> None:
     """Everything that follows a click on a head; only this part runs again."""
     palette = current_palette()
-    criterion, chosen = _choose_view(studies)
-    heads = head_frames.head_frame(studies, criterion)
-    _maps(heads, percent, criterion, chosen, palette)
+    criterion, scale, chosen = _choose_view(studies)
+    heads = head_frames.head_frame(studies, criterion, scale)
+    _maps(heads, percent, criterion, scale, chosen, palette)
     if chosen is not None:
         _head_card(heads, chosen, percent)
     if len(studies) > 1:
-        _difference(heads, chosen, palette)
+        _difference(heads, scale, chosen, palette)
         _similarity(heads, palette)
     else:
         st.info("Differences and similarities appear once two studies of the same backbone are shown.")
@@ -103,10 +104,10 @@ def _load(studies: dict[str, Study], percent: str) -> list[HeadStudy]:
     return loaded
 
 
-def _choose_view(studies: list[HeadStudy]) -> tuple[str, Chosen]:
-    """Criterion and head; in the URL as `criterion` and `head`."""
+def _choose_view(studies: list[HeadStudy]) -> tuple[str, str, Chosen]:
+    """Criterion, colour scale and head; in the URL as `criterion`, `scale` and `head`."""
     shape = studies[0].factors.shape
-    left, right = st.columns([2, 1], vertical_alignment="bottom")
+    left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
     with left:
         criterion = state.choose(
             st.segmented_control,
@@ -116,27 +117,34 @@ def _choose_view(studies: list[HeadStudy]) -> tuple[str, Chosen]:
             format_func=theme.criterion_title,
             required=True,
         )
+    with middle:
+        scale = choose_scale()
     chosen = state.resolve("head", lambda raw: state.parse_head(raw, shape.layers, shape.heads), state.format_head)
     options = [state.NONE, *(state.format_head(place) for place in np.ndindex(shape.layers, shape.heads))]
     with right:
         state.choose(
             st.selectbox, "Head (or click one)", "head", options, format_func=state.head_option_title, key="head-box"
         )
-    return criterion, chosen
+    return criterion, scale, chosen
 
 
-def _maps(heads: pd.DataFrame, percent: str, criterion: str, chosen: Chosen, palette: Palette) -> None:
+def _maps(heads: pd.DataFrame, percent: str, criterion: str, scale: str, chosen: Chosen, palette: Palette) -> None:
     """One map a study, all on one scale."""
     sentence = sentences.heads_sentence(heads, percent)
     st.markdown(f"**{theme.plain(sentence)}**")
-    bounds = importance_bounds(heads["relative"])
+    by_rank = scale == "rank"
+    bounds = RANK_BOUNDS if by_rank else importance_bounds(heads["relative"])
     left, right = st.columns([1, 2])
     with left:
-        st.altair_chart(importance_legend(bounds, palette), width="stretch", alt="Colours: pink below, green above")
+        st.altair_chart(
+            importance_legend(bounds, palette, RANK_TICKS if by_rank else None),
+            width="stretch",
+            alt="Colours: pink below, green above",
+        )
     with right:
         st.caption(
-            f"{theme.criterion_title(criterion)}, mean over a head's units: green above the task's cut-off (the level "
-            "that as many heads reach as survive), pink below it, all maps on one scale. × marks a head that was cut."
+            f"{theme.criterion_title(criterion)}, mean over a head's units; all maps on one scale. Green: among the "
+            "most important, as many as survive in that task; pink: further down. × marks a head that was cut."
         )
     outlined = None if chosen is None else (chosen[0] + 1, chosen[1] + 1)
     by_study = groups(heads, "study")
@@ -191,7 +199,7 @@ def _head_card(heads: pd.DataFrame, chosen: tuple[int, int], percent: str) -> No
                 link("playground", row["title"], study=row["study"], budget=percent, head=state.format_head(chosen))
 
 
-def _difference(heads: pd.DataFrame, chosen: Chosen, palette: Palette) -> None:
+def _difference(heads: pd.DataFrame, scale: str, chosen: Chosen, palette: Palette) -> None:
     """Two tasks, one map: purple for the first, orange for the second."""
     st.subheader("Difference of two tasks", anchor=False)
     keys = list(dict.fromkeys(heads["study"]))
@@ -221,7 +229,7 @@ def _difference(heads: pd.DataFrame, chosen: Chosen, palette: Palette) -> None:
     )
     st.caption(
         f"Purple: matters more to A, {theme.plain(titles[first])}. Orange: more to B, {theme.plain(titles[second])}. "
-        "Decades of importance, each task measured from its own cut-off. A or B: kept by that one alone; ×: by neither."
+        f"{DIFFERENCES[scale]}, each task seen from its own cut-off. A or B: kept by that one alone; ×: by neither."
     )
 
 

@@ -14,10 +14,10 @@ from pruning.store import Study
 from slimviz import frames, loaders, sentences, state, theme
 from slimviz.appearance import current_palette
 from slimviz.charts import layer_bars as bars
-from slimviz.charts.scales import importance_bounds, importance_legend
+from slimviz.charts.scales import RANK_BOUNDS, RANK_TICKS, importance_bounds, importance_legend
 from slimviz.charts.site_bars import site_bars
 from slimviz.charts.unit_strip import unit_strip
-from slimviz.pages import begin, choose_study, figure
+from slimviz.pages import begin, choose_scale, choose_study, figure
 
 BARS = "layer-bars"
 ORDERS = {"sorted": "most important first", "place": "as in the matrices"}
@@ -218,29 +218,34 @@ def _strips(study: Study, factors: ImportanceFactors, criterion: str, selection:
     """Every unit of the chosen layer."""
     palette = current_palette()
     st.subheader(f"Every unit of {theme.layer_title(layer)}", anchor=False)
-    left, right = st.columns([1, 1], vertical_alignment="bottom")
+    left, middle, right = st.columns([2, 2, 1], vertical_alignment="bottom")
     numbers = [str(number) for number in range(1, study.shape.layers + 1)]
     with left:
         if len(numbers) <= MOST_BUTTONS:
             state.choose(st.segmented_control, "Layer", "layer", numbers, required=True)
         else:
             state.choose(st.selectbox, "Layer", "layer", numbers)
-    with right:
+    with middle:
         order = state.choose(
             st.segmented_control, "Units", "order", list(ORDERS), format_func=lambda word: ORDERS[word], required=True
         )
-    units = frames.unit_frame(factors, criterion, selection.masks, layer, in_order=order == "place")
+    with right:
+        scale = choose_scale()
+    by_rank, in_order = scale == "rank", order == "place"
+    units = frames.unit_frame(factors, criterion, selection.masks, layer, in_order=in_order, scale=scale)
     sentence = sentences.strip_sentence(units, layer)
     st.markdown(theme.plain(sentence))
     if units.empty:
         return
-    bounds = importance_bounds(units["relative"])
-    figure = unit_strip(units, bounds, palette, in_order=order == "place")
+    bounds = RANK_BOUNDS if by_rank else importance_bounds(units["relative"])
+    figure = unit_strip(units, bounds, palette, in_order=in_order)
     st.plotly_chart(figure, width="stretch", config=TOOLBAR, key="units", alt=sentence)
     st.altair_chart(
-        importance_legend(bounds, palette), width="stretch", alt="Colours: pink below the cut-off, green above"
+        importance_legend(bounds, palette, RANK_TICKS if by_rank else None),
+        width="stretch",
+        alt="Colours: pink below the cut-off, green above",
     )
     st.caption(
-        f"{theme.criterion_title(criterion)} of each unit: green above its sub-layer's cut-off in this layer (the "
-        "level that as many units reach as survive), pink below it. A solid line underneath: cut."
+        f"{theme.criterion_title(criterion)} of each unit. Green: among its sub-layer's most important in this layer, "
+        "as many as survive; pink: further down. A solid line underneath: cut."
     )

@@ -23,7 +23,7 @@ from pruning.tasks import get_task
 from tests.synthetic_study import bert_shape, write_study
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ARGUMENTS = (
@@ -212,3 +212,17 @@ def overflow(page: Page) -> int:
 def background(page: Page) -> str:
     """Colour of the page's surface."""
     return page.evaluate("() => getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
+
+
+def press(mark: Locator, tries: int = 6) -> None:
+    """Click a mark of a chart; one that is drawn anew under the pointer is looked up and clicked again."""
+    from playwright.sync_api import Error
+
+    for _ in range(tries - 1):
+        try:
+            mark.click(force=True, timeout=5_000)
+        except Error:
+            mark.page.wait_for_timeout(1_000)
+        else:
+            return
+    mark.click(force=True)

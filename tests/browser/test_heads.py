@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from slimviz.theme import LIGHT
-from tests.browser.conftest import settle, wait_for_parameter
+from tests.browser.conftest import press, settle, wait_for_parameter
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -26,23 +26,23 @@ def outlines(page: Page, key: str) -> int:
 def test_a_clicked_head_is_outlined_on_every_map_and_has_a_card(visit: Callable[..., Page]) -> None:
     page = visit(ADDRESS)
     assert all(outlines(page, key) == 0 for key in MAPS)
-    cell(page, "heads-of-demo-sst2", 2, 5).click(force=True)
+    press(cell(page, "heads-of-demo-sst2", 2, 5))
     wait_for_parameter(page, "head", "2-5")
     page.wait_for_selector("h3:has-text('Layer 2, head 5')")
     settle(page)
     assert [outlines(page, key) for key in MAPS] == [1, 1, 1, 1]
-    cell(page, "heads-of-demo-mrpc", 6, 12).click(force=True)
+    press(cell(page, "heads-of-demo-mrpc", 6, 12))
     wait_for_parameter(page, "head", "6-12")
-    cell(page, "heads-of-demo-sst2", 2, 5).click(force=True)  # again, after another map
+    press(cell(page, "heads-of-demo-sst2", 2, 5))  # again, after another map
     wait_for_parameter(page, "head", "2-5")
-    cell(page, "heads-of-demo-sst2", 2, 5).click(force=True)  # and off
+    press(cell(page, "heads-of-demo-sst2", 2, 5))  # and off
     wait_for_parameter(page, "head", "none")
     page.wait_for_selector("h3:has-text('Layer 2, head 5')", state="detached")
 
 
 def test_the_difference_map_can_be_clicked_too(visit: Callable[..., Page]) -> None:
     page = visit(ADDRESS)
-    cell(page, "difference", 3, 3).click(force=True)
+    press(cell(page, "difference", 3, 3))
     wait_for_parameter(page, "head", "3-3")
 
 

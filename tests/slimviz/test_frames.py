@@ -7,7 +7,7 @@ import pytest
 from pruning.selection import Budget, ImportanceFactors, SelectionSettings, TablePieces, select
 from pruning.sites import BertShape, Masks, Site, count_flops, count_parameters
 from pruning.store import Study, load_factors, load_masks
-from slimviz import frames
+from slimviz import frames, importance
 
 SHAPE = BertShape(2, 2, 4, 8, 16, 50, 32, 2, 8, 2)
 
@@ -197,6 +197,9 @@ def test_units_are_all_there_in_the_asked_order(studies: dict[str, Study], in_or
             assert list(places) == list(range(len(values)))
         else:
             assert (np.diff(group["importance"]) <= 0).all()
+    assert (units["shade"] == units["relative"]).all()
+    by_rank = frames.unit_frame(factors, "alpha", masks, 2, in_order=in_order, scale="rank")
+    assert ((by_rank["shade"] > 0) == (by_rank["relative"] >= 0)).all()
     context = units[units["site"] == "attention_context"]
     assert context.loc[context["unit"] == 33, "head"].item() == 2
 
@@ -211,14 +214,26 @@ def test_as_many_units_are_above_the_cut_off_as_survive(count: int) -> None:
     values = np.array([0.5, 0.001, 2.0, 0.2, 0.0])
     kept = np.zeros(5, dtype=bool)
     kept[np.argsort(-values)[:count]] = True
-    relative = frames.relative_importance(values, kept)
+    relative = importance.relative_importance(values, kept)
     np.testing.assert_array_equal(relative >= 0, kept)
     assert np.isfinite(relative).all()
 
 
+@pytest.mark.parametrize("count", [0, 1, 3, 6])
+def test_rank_shades_agree_with_fate_and_order(count: int) -> None:
+    relative = np.array([0.4, -0.1, -2.0, 0.01, -0.1, 0.2])
+    relative = relative - np.sort(relative)[::-1][count - 1] if count else relative - 1
+    shade = importance.shade_of(relative, "rank")
+    assert ((shade > 0) == (relative >= 0)).all()
+    assert (shade != 0).all()
+    assert np.abs(shade).max() == 1
+    order = np.argsort(-relative, kind="stable")
+    assert (np.diff(shade[order]) < 0).all()
+
+
 def test_all_zero_importance_is_drawn_without_warnings() -> None:
     for kept in (np.zeros(4, dtype=bool), np.ones(4, dtype=bool)):
-        assert np.isfinite(frames.relative_importance(np.zeros(4), kept)).all()
+        assert np.isfinite(importance.relative_importance(np.zeros(4), kept)).all()
 
 
 def test_shape_in_words() -> None:

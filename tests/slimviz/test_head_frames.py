@@ -53,6 +53,14 @@ def test_one_row_per_head_with_rank_and_fate(shown: list[HeadStudy], heads: pd.D
     assert (heads["layer"].min(), heads["layer"].max(), heads["head"].max()) == (1, 6, 12)
 
 
+def test_the_scale_chooses_what_colours_show(shown: list[HeadStudy]) -> None:
+    by_value = head_frames.head_frame(shown, "alpha", "value")
+    assert (by_value["shade"] == by_value["relative"]).all()
+    by_rank = head_frames.head_frame(shown, "alpha", "rank")
+    assert ((by_rank["shade"] > 0) == (by_rank["relative"] >= 0)).all()
+    assert by_rank["shade"].between(-1, 1).all()
+
+
 def test_gradient_of_heads_is_taken_as_it_is(shown: list[HeadStudy]) -> None:
     values = head_frames.head_importance(shown[0].factors, "head_gradient")
     assert values.shape == (6, 12)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pruning.selection import Budget, Selection, select
-from pruning.sites import Masks, Site
+from pruning.sites import BertShape, Masks, Site
 from pruning.store import Study, load_factors, load_masks
 from slimviz import frames, head_frames
 from slimviz.charts.head_map import CLICK, difference_map, head_map
@@ -111,9 +111,13 @@ def test_survival_map_marks_a_site_without_units() -> None:
     assert marks[1, "attention_context"] == "100"
 
 
-def test_survival_map_of_a_deep_network_has_no_crowded_numbers() -> None:
-    from pruning.sites import BertShape
+def test_survival_map_tells_little_from_nothing() -> None:
+    survival = frames.survival_frame(Masks.full(BertShape(1, 2, 4, 8, 1000, 50, 32, 2, 8, 2)))
+    survival.loc[survival["site"] == "ffn_hidden", ["kept", "share"]] = [3, 0.003]
+    assert "<1" in {row["number"] for row in rows_of(survival_map(survival, LIGHT).to_dict())}
 
+
+def test_survival_map_of_a_deep_network_has_no_crowded_numbers() -> None:
     shape = BertShape(24, 2, 4, 8, 16, 50, 32, 2, 8, 2)
     rows = rows_of(survival_map(frames.survival_frame(Masks.full(shape)), LIGHT).to_dict())
     assert {row["number"] for row in rows} == {""}

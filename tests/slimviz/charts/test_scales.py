@@ -48,5 +48,7 @@ def test_pink_is_below_and_green_above() -> None:
 def test_legend_ticks_say_how_far_from_the_cut_off() -> None:
     assert [word for _, word in scales.decade_ticks((-2.1, 1.0))] == ["÷100", "÷10", "cut-off", "×10"]
     assert [word for _, word in scales.decade_ticks((-0.3, 0.3))] == ["÷2", "cut-off", "×2"]
+    by_rank = scales.importance_legend(scales.RANK_BOUNDS, LIGHT, scales.RANK_TICKS).to_dict()
+    assert "most important" in by_rank["layer"][0]["encoding"]["x"]["axis"]["labelExpr"]
     spec = scales.importance_legend((-2.1, 1.0), LIGHT).to_dict()
     assert "cut-off" in spec["layer"][0]["encoding"]["x"]["axis"]["labelExpr"]
