@@ -86,6 +86,10 @@ def overview_row(key: str, study: Study, percent: str) -> dict[str, Any]:
         counted = result["correct"] if result and metric == "accuracy" else None
         row[f"{name}_correct"], row[f"{name}_count"] = counted, result["count"] if result else None
         row[f"{name}_bytes"] = result["size_bytes"] if result else None
+    row["others"] = [
+        (task.metric_title(other), *(result["metrics"].get(other) if result else None for result in (slim, teacher)))
+        for other in task.metrics[1:]
+    ]
     for name in ("retention", "retention_above_floor", "total_density", "encoder_density", "flop_ratio"):
         row[name] = slim[name] if slim else None
     if slim is None and percent in study.selections:

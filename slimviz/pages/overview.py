@@ -61,7 +61,7 @@ def _card(study: Study, row: dict[str, Any]) -> DeltaGenerator:
             row["metric"],
             theme.score_text(row["slim_score"]),
             f"{counts} · teacher {theme.score_text(row['teacher_score'])}{teacher} · "
-            f"floor {theme.score_text(row['floor'])}",
+            f"floor {theme.score_text(row['floor'])}{_others(row)}",
             FLOOR_HELP,
         )
         link("live", "Measure it here", **where)
@@ -92,6 +92,14 @@ def _card(study: Study, row: dict[str, Any]) -> DeltaGenerator:
         link("live", "Time it here", **where)
     st.caption(theme.plain(frames.provenance_text(study)))
     return where_left
+
+
+def _others(row: dict[str, Any]) -> str:
+    """The task's further metrics, where it has any."""
+    return "".join(
+        f" · {title} {theme.score_text(slim)}, teacher {theme.score_text(teacher)}"
+        for title, slim, teacher in row["others"]
+    )
 
 
 def _interval(row: dict[str, Any]) -> str:
@@ -151,7 +159,8 @@ def _details(key: str, study: Study) -> None:
                 "Budget": f"{row['percent']}%",
                 "Stored": "numbers and weights" if row["ships_weights"] else "numbers only",
                 f"{metric}": theme.score_text(row["slim_score"]),
-                "Correct": theme.count_text(row["slim_correct"], row["slim_count"]),
+                **{title: theme.score_text(slim) for title, slim, _ in row["others"]},
+                "Counted": theme.count_text(row["slim_correct"], row["slim_count"]),
                 "Before recovery": theme.score_text(row["one_shot_score"]),
                 "Retention": theme.percent_text(row["retention"]),
                 "Above floor": theme.percent_text(row["retention_above_floor"]),

@@ -190,10 +190,11 @@ def test_no_other_choice_of_units_is_worth_more(seed: int) -> None:
     assert checked >= 10
 
 
+@pytest.mark.parametrize("coverage_weight", [0.05, 0.25, 1.0, 4.0])
 @pytest.mark.parametrize("value", [0.1, 0.3])
-def test_no_other_pair_of_rank_and_pieces_scores_higher(value: float) -> None:
+def test_no_other_pair_of_rank_and_pieces_scores_higher(value: float, coverage_weight: float) -> None:
     factors = make_factors(SMALL, seed=3)
-    knobs = SelectionSettings()
+    knobs = SelectionSettings(coverage_weight=coverage_weight)
     found = select(factors, Budget("total_density", value), knobs)
     ranked, mass = piece_order(factors.pieces, knobs.general_share)
     energy = np.cumsum(np.square(factors.pieces.spectrum, dtype=np.float64))
@@ -201,7 +202,7 @@ def test_no_other_pair_of_rank_and_pieces_scores_higher(value: float) -> None:
 
     def score(count: int, rank: int | None) -> float:
         kept = 1.0 if rank is None else energy[rank - 1] / energy[-1]
-        return knobs.coverage_weight * np.log(mass[:count].sum()) + np.log(kept)
+        return coverage_weight * np.log(mass[:count].sum()) + np.log(kept)
 
     scores = {
         (count, rank): score(count, rank)
@@ -212,6 +213,14 @@ def test_no_other_pair_of_rank_and_pieces_scores_higher(value: float) -> None:
     assert score(len(found.pieces), found.rank) == pytest.approx(max(scores.values()))
     assert table_parameters(len(found.pieces), SMALL.hidden, found.rank) <= share
     assert np.array_equal(found.pieces, np.sort(ranked[: len(found.pieces)]))
+
+
+def test_the_more_coverage_counts_the_more_pieces_stay() -> None:
+    factors, budget = make_factors(SMALL, seed=3), Budget("total_density", 0.15)
+    counts = [
+        len(select(factors, budget, SelectionSettings(coverage_weight=weight)).pieces) for weight in (0.05, 0.25, 4.0)
+    ]
+    assert counts == sorted(set(counts))
 
 
 # ---- word table and pooler -----------------------------------------------------------------------------------------

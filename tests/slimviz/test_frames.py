@@ -69,6 +69,8 @@ def test_correlations_are_not_counted_as_correct(studies: dict[str, Study]) -> N
     assert row["metric"] == "MCC"
     assert row["slim_correct"] is None
     assert row["slim_count"] == 1043
+    assert [other[0] for other in row["others"]] == ["Accuracy"]
+    assert row["others"][0][1] == pytest.approx(751 / 1043)
 
 
 def test_the_main_result_is_of_the_main_split_and_the_studys_seed(studies: dict[str, Study]) -> None:
