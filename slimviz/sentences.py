@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from slimviz.theme import layer_title, listing, percent_text, times_text
+from slimviz.theme import layer_title, listing, percent_text, score_text, times_text
 from slimviz.tidy import count_of, groups, known, records
 
 if TYPE_CHECKING:
@@ -37,6 +38,26 @@ def overview_headline(rows: Sequence[Mapping[str, Any]], percent: str) -> str:
     return (
         f"At {percent}% of their teachers' parameters, the {len(measured)} slim networks keep {retention} of their "
         f"teachers' scores on average{floor}{speed}."
+    )
+
+
+def teacher_sentence(row: Mapping[str, Any]) -> str | None:
+    """A caution where the teacher's accuracy is not clearly above the floor: what is kept of it then says little.
+
+    Args:
+        row: see `frames.overview_row`.
+
+    Returns:
+        None where the teacher is more than two standard errors of the floor above it, or where nothing was counted.
+    """
+    score, floor, count = row["teacher_score"], row["floor"], row["teacher_count"]
+    if row["teacher_correct"] is None or floor is None or not count:
+        return None
+    if score - floor > 2 * math.sqrt(floor * (1 - floor) / count):
+        return None
+    return (
+        f"{row['title']}'s teacher is not clearly above the floor itself ({score_text(score)} against "
+        f"{score_text(floor)} on {count:,} examples): what is kept of it, and by which heads, says little of the task."
     )
 
 

@@ -27,6 +27,9 @@ def render() -> None:
     """Draw the page."""
     library = begin("heads")
     shown, percent = _choose_studies(library.studies)
+    for key, study in shown.items():
+        if caution := sentences.teacher_sentence(frames.overview_row(key, study, percent)):
+            st.markdown(f":material/warning: {theme.plain(caution)}")
     studies = _load(shown, percent)
     if studies and not head_frames.criteria(studies):
         st.info("These studies share no criterion that ranks attention heads, so there is nothing to map.")

@@ -90,6 +90,8 @@ def _card(study: Study, row: dict[str, Any]) -> DeltaGenerator:
             "Teacher's median latency divided by the slim network's, interleaved in one run.",
         )
         link("live", "Time it here", **where)
+    if caution := sentences.teacher_sentence(row):
+        st.markdown(f":material/warning: {theme.plain(caution)}")
     st.caption(theme.plain(frames.provenance_text(study)))
     return where_left
 

@@ -53,6 +53,18 @@ def test_budgets_name_those_with_weights(studies: dict[str, Study]) -> None:
     )
 
 
+@pytest.mark.parametrize(("correct", "is_weak"), [(152, True), (158, True), (164, False), (230, False)])
+def test_teacher_near_the_floor_is_said(correct: int, is_weak: bool) -> None:
+    """Two standard errors of a floor of 0.527 on 277 examples are 0.06: 16.6 examples more than 146."""
+    row = {"title": "RTE", "teacher_score": correct / 277, "floor": 146 / 277, "teacher_correct": correct}
+    text = sentences.teacher_sentence(row | {"teacher_count": 277})
+    assert (text is not None) == is_weak
+    if text is not None:
+        assert text.startswith(f"RTE's teacher is not clearly above the floor itself ({correct / 277:.3f} against 0.527")
+    assert sentences.teacher_sentence(row | {"teacher_count": 277, "teacher_correct": None}) is None
+    assert sentences.teacher_sentence(row | {"teacher_count": 277, "floor": None}) is None
+
+
 def layers(share: list[float]) -> pd.DataFrame:
     return pd.DataFrame(
         {"layer": range(1, len(share) + 1), "kept": [int(100 * s) for s in share], "total": 100, "share": share}
