@@ -60,7 +60,9 @@ def test_teacher_near_the_floor_is_said(correct: int, is_weak: bool) -> None:
     text = sentences.teacher_sentence(row | {"teacher_count": 277})
     assert (text is not None) == is_weak
     if text is not None:
-        assert text.startswith(f"RTE's teacher is not clearly above the floor itself ({correct / 277:.3f} against 0.527")
+        assert text.startswith(
+            f"RTE's teacher is not clearly above the floor itself ({correct / 277:.3f} against 0.527"
+        )
     assert sentences.teacher_sentence(row | {"teacher_count": 277, "teacher_correct": None}) is None
     assert sentences.teacher_sentence(row | {"teacher_count": 277, "floor": None}) is None
 
