@@ -106,6 +106,14 @@ def test_fewer_rows_are_seen_more_often() -> None:
         assert getattr(few, name) >= getattr(some, name) >= getattr(many, name)
 
 
+@pytest.mark.parametrize("rows", [2_490, 3_668, 5_749, 8_551, 20_000, 67_349])
+def test_slimming_takes_enough_steps_to_tell_units_apart(rows: int) -> None:
+    """A factor moves by about `alpha_rate` a step at most, half that on average as the rate falls; it starts at 1."""
+    config = StudyConfig().resolve(rows)
+    steps = config.slim_epochs * rows // config.batch_size
+    assert steps * config.alpha_rate / 2 > 1
+
+
 def test_recovery_takes_less_where_less_was_lost() -> None:
     config = StudyConfig(recover_epochs=9)
     assert config.recovery_epochs(0.1) == 9
