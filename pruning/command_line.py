@@ -17,6 +17,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+from pruning import processes
 from pruning.errors import ConfigError, DataError, SlimVizError
 
 USAGE_ERROR = 2
@@ -50,7 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     options = build_parser().parse_args(arguments)
     options.command_typed = "python -m pruning " + shlex.join(arguments)
-    signal.signal(signal.SIGTERM, _terminate)
+    if processes.is_main():
+        signal.signal(signal.SIGTERM, _terminate)
+    elif options.action is not _run:
+        return 0
+    else:  # end at once and in silence when the launcher says so, even while waiting for the main process
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
     try:
         return options.action(options)
     except SlimVizError as error:
@@ -61,6 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except SafetensorError as error:  # what its writer raises where the disk is full
         return _fail(f"weights: {error}; expected free disk, and files that are whole")
+    except RuntimeError as error:
+        if processes.count() == 1 or not processes.lost_another(error):
+            raise
+        return _fail("another process of this run ended; the same command goes on where it was", 1)
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
         return _fail(f"{error.strerror or type(error).__name__}:{where}; expected a folder that can be written")
@@ -71,7 +82,8 @@ def _terminate(number: int, frame: Any) -> None:
 
 
 def _fail(message: str, code: int = USAGE_ERROR) -> int:
-    print(f"pruning: {' '.join(message.split())}", file=sys.stderr)
+    which = "" if processes.is_main() else f"process {processes.number()}: "
+    print(f"pruning: {which}{' '.join(message.split())}", file=sys.stderr)
     return code
 
 
@@ -222,6 +234,8 @@ def _numbers(text: str) -> tuple[float, ...]:
 def _prepare_machine(options: argparse.Namespace) -> str:
     """Set threads, check the device and return it; libraries' own chatter is switched off."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if processes.count() > 1:  # each stage's DDP would warn that it looks for unused parameters and finds none
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     # peft asks transformers for a name that is about to change; nothing a user can act on.
     warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
     import torch
@@ -284,9 +298,11 @@ def _run(options: argparse.Namespace) -> int:
     from pruning.publish import publish
 
     check_destination(folder, identity(config, data), options.overwrite)
-    if notice:
+    if notice and processes.is_main():
         _say(notice)
     run = run_study(config, data, runs, device=device, quiet=options.quiet)
+    if not processes.is_main():
+        return 0
     study = publish(run, folder, command=options.command_typed, overwrite=options.overwrite, say=_say)
     opening = f"SLIMVIZ_STUDIES={shlex.quote(str(Path(options.output)))} streamlit run app.py"
     if options.json:

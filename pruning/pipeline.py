@@ -4,7 +4,7 @@
 
 Every stage leaves its result under the run folder; the same call goes on where it was interrupted. A stage's folder is
 named after a hash of all that it depends on, so another setting never picks up a stale result. `publish` measures the
-networks and writes the study.
+networks and writes the study. Of several processes all train, the main one writes (see `processes`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 from torch import nn
 
-from pruning import backbones, importance, shrink, slimbert, vocabulary
+from pruning import backbones, importance, processes, shrink, slimbert, vocabulary
 from pruning.batches import Encoded, collate, encode
 from pruning.config import StudyConfig, percent_name
 from pruning.data import Examples
@@ -45,7 +45,7 @@ from pruning.study import factors_from_arrays
 from pruning.study_data import StudyData, joined
 from pruning.tasks import Task
 from pruning.teacher_cache import TeacherCache, fill_cache, hidden_bytes
-from pruning.training import Distillation, Stage, run_stage, uses_bfloat16
+from pruning.training import Distillation, Stage, run_stage, trains_on_cpu, uses_bfloat16
 
 TEACHER_FIELDS = (
     "backbone",
@@ -127,6 +127,8 @@ def run_study(
         device: "cpu" to stay off accelerators, otherwise one is picked up by itself.
         quiet: no progress bars.
     """
+    processes.join(trains_on_cpu(device))
+    quiet = quiet or not processes.is_main()
     train = _subsample(data.train, config)
     config = config.resolve(len(train))
     backbone = backbones.find_backbone(config.backbone)
@@ -137,6 +139,8 @@ def run_study(
     _check_budgets(config, data.task, backbone, tokenizer)
     precision = "bfloat16" if uses_bfloat16(config) else "float32"
     origin = [backbone.sha256, train.sha256, data.task.to_json(), precision]
+    if processes.count() > 1:  # which take as many batches at a step
+        origin.append(processes.count())
     folder = runs / f"{data.task.name}-{_hash(origin, _part(config, TEACHER_FIELDS))}"
     folder.mkdir(parents=True, exist_ok=True)
     seconds = _Seconds(folder)
@@ -161,7 +165,8 @@ def run_study(
     share = config.selection.general_share
     name = "factors" if share == SelectionSettings().general_share else f"factors-{_hash(share)}"
     path = slim_folder / f"{name}.safetensors"
-    factors = find_factors(config, data.task, teacher, slimmed, tokenizer, encoded, path)
+    with processes.main_first():
+        factors = find_factors(config, data.task, teacher, slimmed, tokenizer, encoded, path)
     lessons = train
     if data.transfer is not None:  # recovery follows the teacher on these texts, too
         lessons = joined(train, data.transfer)
@@ -181,6 +186,7 @@ def run_study(
             )  # fmt: skip
         networks.append(network)
         history += entries
+    processes.part()
     return StudyRun(
         config, data, backbone, tokenizer, teacher, folder / "teacher" / "stored", factors, networks, history,
         seconds.values, precision, len(train), train.sha256,
@@ -235,11 +241,12 @@ def train_teacher(
     )
     history = run_stage(model, stage, config, device=device, quiet=quiet)
     stored = folder / "stored"
-    if not stored.is_dir():
-        staging = folder / "stored.partial"
-        shutil.rmtree(staging, ignore_errors=True)
-        _store_teacher(model, staging, is_adapter)
-        staging.rename(stored)
+    with processes.main_first():
+        if not stored.is_dir():
+            staging = folder / "stored.partial"
+            shutil.rmtree(staging, ignore_errors=True)
+            _store_teacher(model, staging, is_adapter)
+            staging.rename(stored)
     # What is shipped is what everything is compared with: half-precision adapter, merged.
     return backbones.load_trained(backbones.load_backbone(backbone, task, config.seed), stored), history
 
@@ -424,7 +431,10 @@ def _cache(
 
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     keep = hidden_bytes(encoded, teacher.config.num_hidden_layers + 1, teacher.config.hidden_size) <= config.cache_bytes
-    with tqdm(total=len(encoded), desc="teacher's answers", unit="text", disable=quiet, mininterval=1.0) as bar:
+    with (
+        processes.main_first(),
+        tqdm(total=len(encoded), desc="teacher's answers", unit="text", disable=quiet, mininterval=1.0) as bar,
+    ):
 
         def progress(done: int, total: int) -> None:
             bar.update(done - bar.n)
@@ -499,6 +509,7 @@ class _Seconds:
             spent = perf_counter() - start
             if spent > 10 or stage not in self.values:
                 self.values[stage] = self.values.get(stage, 0.0) + spent
-            partial = self.path.with_suffix(".partial")
-            partial.write_text(json.dumps(self.values), encoding="utf-8")
-            partial.replace(self.path)
+            if processes.is_main():
+                partial = self.path.with_suffix(".partial")
+                partial.write_text(json.dumps(self.values), encoding="utf-8")
+                partial.replace(self.path)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pruning import measure, slimbert
+from pruning import measure, processes, slimbert
 from pruning.backbones import load_teacher
 from pruning.config import percent_name
 from pruning.data import Examples
@@ -285,6 +285,7 @@ def _document(run: StudyRun, results: list[dict[str, Any]], speed: list[dict], c
             "threads": environment["threads"],
             "libraries": environment["libraries"],
             "precision": run.precision,
+            "processes": processes.count(),
             "data": {
                 "source": data.source,
                 "train": {"rows": run.train_rows, "sha256": run.train_sha256},

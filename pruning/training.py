@@ -7,6 +7,7 @@ and checkpoints are staged and renamed, so that a half-written one never counts.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from tqdm import tqdm
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from pruning import processes
 from pruning.batches import Encoded, EncodedDataset, EpochBuckets, collate
 from pruning.config import StudyConfig
 from pruning.errors import TrainingError
@@ -103,6 +105,11 @@ def _has_accelerator() -> bool:
     return torch.cuda.is_available() or torch.backends.mps.is_available()
 
 
+def trains_on_cpu(device: str | None) -> bool:
+    """Whether training stays off accelerators: asked to, or there are none."""
+    return device == "cpu" or not _has_accelerator()
+
+
 def uses_bfloat16(config: StudyConfig) -> bool:
     """Resolve the configured precision on this machine."""
     return config.precision == "bfloat16" or (config.precision == "auto" and native_bfloat16())
@@ -154,7 +161,8 @@ class StudyTrainer(Trainer):
     def __init__(self, model: nn.Module, stage: Stage, config: StudyConfig, device: str | None, quiet: bool) -> None:
         self.stage = stage
         self.progress = StudyProgress(stage, quiet)
-        steps = len(EpochBuckets(stage.encoded.lengths, config.batch_size, config.seed))
+        self.buckets = EpochBuckets(stage.encoded.lengths, config.batch_size, config.seed)
+        steps = math.ceil(len(self.buckets) / processes.count())  # an epoch's; each process takes a batch at a step
         # The Trainer forgets the losses since its last log when it goes on, so a checkpoint always falls on a log.
         log_steps = max(1, min(50, steps, config.checkpoint_steps))
         arguments = TrainingArguments(
@@ -170,18 +178,20 @@ class StudyTrainer(Trainer):
             save_strategy="steps",
             seed=config.seed,
             bf16=uses_bfloat16(config),
-            use_cpu=device == "cpu" or not _has_accelerator(),
+            use_cpu=trains_on_cpu(device),
             report_to=[],
             disable_tqdm=True,
             remove_unused_columns=False,
             dataloader_num_workers=0,
         )
+        # One GPU a process: nn.DataParallel would copy the slim layers at each step. More GPUs take more processes.
+        arguments._n_gpu = min(arguments.n_gpu, 1)
         super().__init__(
             model=model,
             args=arguments,
             train_dataset=cast(Any, EncodedDataset(stage.encoded)),  # a map-style dataset, without torch's base class
             data_collator=collate(stage.encoded),
-            callbacks=[self.progress],
+            callbacks=[self.progress, EpochOrder(self.buckets)],
         )
         for callback in list(self.callback_handler.callbacks):  # the stock ones print dictionaries
             if type(callback).__name__ in ("PrinterCallback", "ProgressCallback"):
@@ -191,9 +201,8 @@ class StudyTrainer(Trainer):
         self.last_parts: dict[str, float] = {}
 
     def get_train_dataloader(self) -> DataLoader:
-        """Length-bucketed batches, a pure function of (seed, epoch)."""
-        sampler = EpochBuckets(self.stage.encoded.lengths, self.args.per_device_train_batch_size, self.args.seed)
-        loader = DataLoader(self.train_dataset, batch_sampler=sampler, collate_fn=self.data_collator)  # type: ignore[arg-type]
+        """Length-bucketed batches, a pure function of (seed, epoch), dealt to the processes in turn."""
+        loader = DataLoader(self.train_dataset, batch_sampler=self.buckets, collate_fn=self.data_collator)  # type: ignore[arg-type]
         return self.accelerator.prepare(loader)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
@@ -348,6 +357,21 @@ def newest_checkpoint(folder: Path) -> Path | None:
     return None
 
 
+class EpochOrder(TrainerCallback):
+    """Tells the batch sampler its epoch.
+
+    Where several processes go on inside an epoch, it is wrapped twice, in a shard and in what skips the batches done,
+    and neither the Trainer nor accelerate reach it.
+    """
+
+    def __init__(self, buckets: EpochBuckets) -> None:
+        self.buckets = buckets
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Called before the first batch; `state.epoch` is a fraction inside an epoch."""
+        self.buckets.set_epoch(int(state.epoch or 0))
+
+
 class StudyProgress(TrainerCallback):
     """A progress bar with what a person wants to see, and an evaluation for the history after each epoch."""
 
@@ -449,8 +473,9 @@ def run_stage(
             (staging / "history.json").write_text(json.dumps(history), encoding="utf-8")
             staging.rename(result)
         trainer.accelerator.wait_for_everyone()
-    for path in (*_checkpoints(stage.folder), stage.folder / STAGING):
-        shutil.rmtree(path, ignore_errors=True)
+    if processes.is_main():
+        for path in (*_checkpoints(stage.folder), stage.folder / STAGING):
+            shutil.rmtree(path, ignore_errors=True)
     model.cpu()
     load_trained_state(model, result / STATE)
     model.eval()
