@@ -1,6 +1,7 @@
 """Fine-tune by adapter and fully, side by side.
 
     python -m benchmarks.teacher_adapter --data glue sst2 cola
+    python -m benchmarks.teacher_adapter --data glue rte --set adapter_rank=32 --set teacher_rate=3e-4
 
 Same backbone, seed, batches and epochs; the study's own settings. Prints one JSON line a task.
 """
@@ -9,17 +10,21 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 
 from pruning import backbones
 from pruning.batches import encode
+from pruning.command_line import with_settings
 from pruning.config import StudyConfig
 from pruning.data import default_source, load_examples
 from pruning.evaluate import metrics
 from pruning.measure import predict_logits
 from pruning.pipeline import train_teacher
 from pruning.tasks import get_task
+
+SETTINGS = ("teacher_epochs", "batch_size", "adapter_rank", "teacher_rate", "full_rate", "seed")
 
 
 def main() -> None:
@@ -28,25 +33,28 @@ def main() -> None:
     parser.add_argument("tasks", nargs="+")
     parser.add_argument("--data", default=default_source())
     parser.add_argument("--runs", type=Path, default=Path("runs/benchmarks"))
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="as for python -m pruning run")
     options = parser.parse_args()
     backbone = backbones.find_backbone()
     tokenizer = backbones.load_tokenizer(backbone)
     for name in options.tasks:
         task = get_task(name)
         train, held = load_examples(task, "train", options.data), load_examples(task, "validation", options.data)
-        config = StudyConfig().resolve(len(train))
+        config = with_settings(StudyConfig(), options.set).resolve(len(train))
         encoded = encode(tokenizer, train, config.max_length)
         shown = encode(tokenizer, held, config.max_length)
         scores = {}
         for kind in ("adapter", "full"):
             chosen = dataclasses.replace(config, teacher=kind)
-            folder = options.runs / f"teacher-{name}-{kind}"
+            settings = hashlib.sha256(json.dumps(chosen.to_json(), sort_keys=True).encode()).hexdigest()[:8]
+            folder = options.runs / f"teacher-{name}-{kind}-{settings}"
             teacher, _ = train_teacher(chosen, task, backbone, encoded, shown, folder)
             logits = predict_logits(teacher, tokenizer, held, max_length=config.max_length)
             scores[kind] = metrics(task, logits, held.labels)[task.main_metric]
         ratio = scores["adapter"] / scores["full"] if scores["full"] else None
         row = {"task": name, "metric": task.main_metric, "count": len(held), **scores, "adapter/full": ratio}
-        print(json.dumps(row | {"epochs": config.teacher_epochs, "seed": config.seed}), flush=True)
+        row |= {field: getattr(config, field) for field in SETTINGS}
+        print(json.dumps(row), flush=True)
 
 
 if __name__ == "__main__":

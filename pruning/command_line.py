@@ -280,7 +280,7 @@ def _run(options: argparse.Namespace) -> int:
         settings["budgets"] = options.budgets
     if options.ship is not None:
         settings["ship"] = options.ship
-    config = _with_settings(StudyConfig(**settings), options.set)
+    config = with_settings(StudyConfig(**settings), options.set)
     if options.ship is None and not config.ship:
         config = dataclasses.replace(config, ship=(min(config.budgets),))
     for budget in options.ship or ():
@@ -289,6 +289,11 @@ def _run(options: argparse.Namespace) -> int:
             raise ConfigError(f"--ship {budget:g}: is not among the budgets, expected some of {expected}")
     data, name, notice = _study_data(options, config)
     device = _prepare_machine(options)
+    if device.startswith("cuda:") and device != "cuda:0":  # the Trainer takes the first that it sees
+        index = device.removeprefix("cuda:")
+        raise ConfigError(
+            f"--device {device}: training takes the first GPU it sees, expected cuda with CUDA_VISIBLE_DEVICES={index}"
+        )
     folder = Path(options.output) / name
     runs = Path(options.runs)
     for needed in (Path(options.output), runs):
@@ -314,7 +319,8 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _with_settings(config: Any, pairs: Sequence[str]) -> Any:
+def with_settings(config: Any, pairs: Sequence[str]) -> Any:
+    """A `StudyConfig` with NAME=VALUE pairs put in; ConfigError for an unknown name or a value of another kind."""
     for pair in pairs:
         name, separator, text = pair.partition("=")
         target = config.selection if name.startswith("selection.") else config

@@ -96,7 +96,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class LatencyTable:
-    """Measured milliseconds of sub-layers on one device, for a latency budget (`latency_table.latency_table` makes one).
+    """Measured milliseconds of sub-layers on one device, for a latency budget; made by `latency_table.latency_table`.
 
     Attributes:
         heads: increasing head counts, from 0; `attention_ms` has the milliseconds of each.

@@ -568,6 +568,18 @@ def test_a_run_that_cannot_be(trouble: Place, tmp_path: Path, refused: Callable[
 
 
 @pytest.mark.usefixtures("untrained")
+def test_training_takes_the_first_gpu_that_it_sees(
+    place: Place, tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("cpu", "cuda:0", "cuda:1")
+    monkeypatch.setattr(measure, "devices", lambda: [measure.DeviceInfo(name, name, available=True) for name in names])
+    files = [part.format(folder=place.folder) for part in FILES]
+    line = refused("run", *files, "--device", "cuda:1", "--output", tmp_path / "studies", "--runs", tmp_path / "runs")
+    assert line == "--device cuda:1: training takes the first GPU it sees, expected cuda with CUDA_VISIBLE_DEVICES=1"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("untrained")
 def test_glue_that_cannot_be_reached(place: Place, tmp_path: Path, refused: Callable[..., str]) -> None:
     line = refused("run", "--task", "sst2", "--data", "hub", "--output", tmp_path, "--backbone", place.backbone)
     assert re.match(r"hub nyu-mll/glue/sst2, split train: unreachable \(.*\); expected a network, or a folder", line)
