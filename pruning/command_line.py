@@ -217,7 +217,7 @@ def _list_options(command: argparse.ArgumentParser) -> None:
 
 
 def _verify_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("studies", nargs="*", metavar="STUDY", help="studies' folders; default: all that are found")
+    command.add_argument("studies", nargs="*", metavar="STUDY", help="names or folders; default: all that are found")
     _json_option(command)
 
 
@@ -397,15 +397,21 @@ def _file_name(path: str) -> str:
     return letters[:60] or "own"
 
 
-def _find_study(name: str) -> Any:
-    from pruning.study import read_study, study_folders
+def _study_folder(name: str) -> Path | None:
+    """The folder that a user means by a path or by a study's name; None where there is none."""
+    from pruning.study import study_folders
 
-    if Path(name).is_dir():
-        return read_study(Path(name))
-    for folder in study_folders():
-        if "/" not in name and (folder / name).is_dir():
-            return read_study(folder / name)
-    raise DataError(f"study {name!r}: no such folder and no study of that name, expected one of `list`")
+    named = [Path(name)] if "/" in name else [Path(name), *(folder / name for folder in study_folders())]
+    return next((folder for folder in named if folder.is_dir()), None)
+
+
+def _find_study(name: str) -> Any:
+    from pruning.study import read_study
+
+    folder = _study_folder(name)
+    if folder is None:
+        raise DataError(f"study {name!r}: no such folder and no study of that name, expected one of `list`")
+    return read_study(folder)
 
 
 def _measure(options: argparse.Namespace) -> int:
@@ -494,7 +500,8 @@ def _verify(options: argparse.Namespace) -> int:
     from pruning.study import list_studies
     from pruning.verify import verify
 
-    folders = [Path(name) for name in options.studies] or [study.folder for study in list_studies()]
+    named = [_study_folder(name) or Path(name) for name in options.studies]
+    folders = named or [study.folder for study in list_studies()]
     problems = {str(folder): verify(folder) for folder in folders}
     if options.json:
         print(json.dumps({"studies": [{"path": path, "problems": found} for path, found in problems.items()]}))
