@@ -48,7 +48,7 @@ def gradient_importance(teacher: Any, encoded: Encoded, *, is_regression: bool, 
     generator = np.random.default_rng(seed)
     index = generator.permutation(len(encoded))[:GRADIENT_EXAMPLES]
     index = index[np.argsort(encoded.lengths[index], kind="stable")]
-    make_batch = collate(encoded)
+    make_batch = collate(encoded, few_lengths=True)
     taylor = {site: np.zeros(shape.units(site)) for site in Site}
     heads = np.zeros((shape.layers, shape.heads))
     requires = [p.requires_grad for p in teacher.parameters()]
@@ -95,7 +95,7 @@ def pooler_importance(model: Any, encoded: Encoded, *, seed: int) -> np.ndarray:
     """
     generator = np.random.default_rng(seed)
     index = generator.permutation(len(encoded))[:GRADIENT_EXAMPLES]
-    make_batch = collate(encoded)
+    make_batch = collate(encoded, few_lengths=True)
     pooled: list[torch.Tensor] = []
     handle = model.classifier.register_forward_pre_hook(lambda module, args: pooled.append(args[0]))
     try:

@@ -404,7 +404,7 @@ def encoded_logits(model: nn.Module, encoded: Encoded) -> np.ndarray:
     """Logits of encoded examples, in their order, ``(examples, labels)`` float32."""
     model.eval()
     device = next(model.parameters()).device
-    make_batch = collate(encoded)
+    make_batch = collate(encoded, few_lengths=True)
     order = np.argsort(encoded.lengths, kind="stable")
     logits: list[np.ndarray] = []
     for start in range(0, len(order), EVALUATION_BATCH):

@@ -104,7 +104,7 @@ def fill_cache(
     starts = np.concatenate([[0], np.cumsum(encoded.lengths)])
     logits = np.zeros((len(encoded), model.config.num_labels), dtype=np.float32)
     sums, squares = np.zeros(states), np.zeros(states)
-    make_batch = collate(encoded)
+    make_batch = collate(encoded, few_lengths=True)
     model = model.to(device).eval()
     # Like lengths together, in order of length: little padding, and the same batches every time.
     order = np.argsort(encoded.lengths, kind="stable")

@@ -190,7 +190,7 @@ class StudyTrainer(Trainer):
             model=model,
             args=arguments,
             train_dataset=cast(Any, EncodedDataset(stage.encoded)),  # a map-style dataset, without torch's base class
-            data_collator=collate(stage.encoded),
+            data_collator=collate(stage.encoded, few_lengths=True),
             callbacks=[self.progress, EpochOrder(self.buckets)],
         )
         for callback in list(self.callback_handler.callbacks):  # the stock ones print dictionaries

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from pruning.batches import Encoded, EncodedDataset, EpochBuckets, collate, encode
+from pruning.batches import Encoded, EncodedDataset, EpochBuckets, collate, encode, rounded_length
 from pruning.data import Examples, unlabelled
 from pruning.errors import ConfigError, DataError
 
@@ -133,6 +133,26 @@ def test_order_changes_with_seed_and_epoch() -> None:
 def test_order_is_pinned() -> None:
     """A stored study's command must go on giving the same batches; this fails where NumPy's streams change."""
     assert EpochBuckets([5, 9, 5, 7, 3, 9, 4], 2, seed=3).batches(2) == [[0, 2], [4, 6], [3, 1], [5]]
+
+
+def test_few_lengths_are_padded_to() -> None:
+    lengths = [rounded_length(longest, 128) for longest in range(1, 129)]
+    assert all(longest <= length < longest * 1.25 + 4 for longest, length in enumerate(lengths, 1))
+    assert len(set(lengths)) == 16
+    assert rounded_length(97, 100) == 100  # no more than there are positions for
+
+
+def test_padding_further_changes_nothing_else(tiny_tokenizer: Any, tiny_pairs: Examples) -> None:
+    encoded = encode(tiny_tokenizer, tiny_pairs, 128)
+    shortest = int(encoded.lengths.argmin())
+    length, most = int(encoded.lengths[shortest]), int(encoded.lengths.max())
+    plain, further = (collate(encoded, few_lengths=few)([shortest]) for few in (False, True))
+    assert plain["input_ids"].shape == (1, length)
+    assert further["input_ids"].shape == (1, rounded_length(length, most))
+    for name in ("input_ids", "attention_mask", "token_type_ids"):
+        assert further[name][:, :length].equal(plain[name])
+    assert not further["attention_mask"][:, length:].any()
+    assert (further["input_ids"][:, length:] == encoded.pad_token_id).all()
 
 
 def test_buckets_save_padding() -> None:
