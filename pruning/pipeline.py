@@ -143,20 +143,20 @@ def run_study(
         origin.append(processes.count())
     folder = runs / f"{data.task.name}-{_hash(origin, _part(config, TEACHER_FIELDS))}"
     folder.mkdir(parents=True, exist_ok=True)
-    seconds = _Seconds(folder)
+    seconds = _Seconds()
     encoded = encode(tokenizer, train, config.max_length)
     validation = encode(tokenizer, next(iter(data.validation.values())), config.max_length)
     history: list[dict[str, Any]] = []
 
-    with seconds.of("teacher"):
+    with seconds.of("teacher", folder / "teacher"):
         teacher, entries = train_teacher(
             config, data.task, backbone, encoded, validation, folder / "teacher", device, quiet
         )
         history += entries
-    with seconds.of("cache"):
+    with seconds.of("cache", folder / "cache"):
         cache = _cache(config, teacher, encoded, folder / "cache", device, quiet)
     slim_folder = folder / f"slim-{_hash(_part(config, SLIM_FIELDS))}"
-    with seconds.of("slim"):
+    with seconds.of("slim", slim_folder / "slim"):
         slimmed, entries = slim(
             config, data.task, teacher, encoded, validation, cache, slim_folder / "slim", device, quiet
         )
@@ -171,15 +171,16 @@ def run_study(
     if data.transfer is not None:  # recovery follows the teacher on these texts, too
         lessons = joined(train, data.transfer)
         encoded = encode(tokenizer, lessons, config.max_length)
-        with seconds.of("transfer-cache"):
-            cache = _cache(config, teacher, encoded, folder / f"cache-{_hash(lessons.sha256)}", device, quiet)
+        cache_folder = folder / f"cache-{_hash(lessons.sha256)}"
+        with seconds.of("transfer-cache", cache_folder):
+            cache = _cache(config, teacher, encoded, cache_folder, device, quiet)
     extra = [] if data.transfer is None else [data.transfer.sha256]
     networks = []
     for budget in config.budgets:
         epochs = config.recovery_epochs(budget)
         name = f"recover-{percent_name(budget)}"
         stage_folder = slim_folder / f"{name}-{_hash(_part(config, RECOVER_FIELDS), epochs, *extra)}"
-        with seconds.of(name):
+        with seconds.of(name, stage_folder):
             network, entries = cut_and_recover(
                 config, data.task, budget, slimmed, factors, tokenizer, lessons, encoded,
                 data.validation, cache, stage_folder, name, device, quiet,
@@ -490,26 +491,27 @@ def _hash(*values: Any) -> str:
 
 
 class _Seconds:
-    """Seconds spent per stage over all interrupted calls, kept beside the stages."""
+    """Seconds spent per stage over all interrupted calls, kept in a file beside the stage's own folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "seconds.json"
-        try:
-            self.values: dict[str, float] = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            self.values = {}
+    def __init__(self) -> None:
+        self.values: dict[str, float] = {}
 
     @contextmanager
-    def of(self, stage: str) -> Iterator[None]:
+    def of(self, stage: str, folder: Path) -> Iterator[None]:
         """Add the time spent inside, except for the moment it takes to find a finished stage."""
+        path = folder.with_name(f"{folder.name}.seconds")
+        try:
+            earlier = float(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            earlier = 0.0
         start = perf_counter()
         try:
             yield
         finally:
             spent = perf_counter() - start
-            if spent > 10 or stage not in self.values:
-                self.values[stage] = self.values.get(stage, 0.0) + spent
+            self.values[stage] = earlier + spent if spent > 10 or not earlier else earlier
             if processes.is_main():
-                partial = self.path.with_suffix(".partial")
-                partial.write_text(json.dumps(self.values), encoding="utf-8")
-                partial.replace(self.path)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                partial = path.with_name(f"{path.name}.partial")
+                partial.write_text(repr(self.values[stage]), encoding="utf-8")
+                partial.replace(path)

@@ -6,6 +6,8 @@ one lock for timing: a prediction of another session waits for the batch that is
 
 from __future__ import annotations
 
+import functools
+import gc
 import logging
 import os
 import threading
@@ -127,7 +129,19 @@ def load_networks(study: Study, variants: Sequence[str], device: str = "cpu") ->
             networks.append(load_network(study, variant, device))
         except SlimVizError as error:
             problems[variant] = str(error)
+    _spare_the_collector()
     return networks, problems
+
+
+@functools.cache
+def _spare_the_collector() -> None:
+    """Take what torch and transformers brought out of the garbage collector's sight, once a process.
+
+    Streamlit collects garbage after each run of a page, before the browser hears that the run is over. With the
+    libraries' 400,000 objects that takes a quarter of a second, which every answer would wait for.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @st.cache_resource(max_entries=CACHED_NETWORKS, show_spinner=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,7 +195,10 @@ def test_history_follows_every_stage(single: Made) -> None:
 
 def test_seconds_of_every_stage_are_kept(single: Made) -> None:
     assert list(single.run.seconds) == ["teacher", "cache", "slim", "recover-50", "recover-10"]
-    assert json.loads((single.folder / "seconds.json").read_text()) == single.run.seconds
+    kept = {path.stem: float(path.read_text()) for path in single.folder.rglob("*.seconds")}
+    for stage, seconds in single.run.seconds.items():  # recover-50-1a2b3c4d.seconds: named with the stage's settings
+        assert [spent for name, spent in kept.items() if name.startswith(stage)] == [seconds]
+    assert len(kept) == len(single.run.seconds)
 
 
 def test_pairs_with_scores(pairs: Made) -> None:

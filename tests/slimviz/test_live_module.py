@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -50,6 +51,16 @@ def networks(tiny_folder: Path, name: str) -> list[live.Network]:
 
 
 # Loading
+
+
+def test_garbage_collection_is_quick_once_networks_are_loaded(tiny_folder: Path) -> None:
+    """Streamlit collects after each run: what torch and transformers brought must not be looked through every time."""
+    live._spare_the_collector.cache_clear()
+    gc.unfreeze()
+    seen = len(gc.get_objects())
+    live.load_networks(study(tiny_folder, "sst2"), BOTH)
+    assert len(gc.get_objects()) < seen / 10
+    assert gc.get_freeze_count() > seen / 2
 
 
 def test_only_budgets_with_weights_are_offered(tiny_folder: Path) -> None:
