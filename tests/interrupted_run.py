@@ -81,7 +81,7 @@ def digest(run: Any, runs: Path) -> dict[str, Any]:
     validation = run.data.validation["validation"]
     files = {str(path.relative_to(runs)): _sha256(path.read_bytes()) for path in runs.rglob("*") if path.is_file()}
     return {
-        "files": {name: value for name, value in files.items() if not name.endswith("seconds.json")},
+        "files": {name: value for name, value in files.items() if ".seconds" not in name},
         "folders": sorted(str(path.relative_to(runs)) for path in runs.rglob("*") if path.is_dir()),
         "weights": {name: _weights(network) for name, (network, _) in networks.items()},
         "factors": {

@@ -50,7 +50,7 @@ class Launched:
 
     def stage_files(self, name: str) -> dict[str, str]:
         runs = self.folder / name / "runs"
-        files = [path for path in runs.rglob("*") if path.is_file() and path.suffix != ".seconds"]
+        files = [path for path in runs.rglob("*") if path.is_file() and ".seconds" not in path.name]
         return {str(path.relative_to(runs)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
