@@ -129,7 +129,8 @@ def load_networks(study: Study, variants: Sequence[str], device: str = "cpu") ->
             networks.append(load_network(study, variant, device))
         except SlimVizError as error:
             problems[variant] = str(error)
-    _spare_the_collector()
+    if networks:
+        _spare_the_collector()
     return networks, problems
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from pruning.errors import SlimVizError
-from slimviz import frames, loaders, state, theme
+from slimviz import frames, loaders, sentences, state, theme
 from slimviz.appearance import follow_theme
 from slimviz.importance import SCALES
 
@@ -71,6 +71,12 @@ def page(module: str) -> StreamlitPage:
 def link(module: str, label: str, **parameters: str) -> None:
     """A link to a page that keeps this session and sets URL parameters (study, budget, head, ...)."""
     st.page_link(page(module), label=label, query_params=parameters)
+
+
+def warn_of_teacher(row: dict[str, Any]) -> None:
+    """Say where a teacher is not clearly above its floor (a row of `frames.overview_row`)."""
+    if caution := sentences.teacher_sentence(row):
+        st.markdown(f":material/warning: {theme.plain(caution)}")
 
 
 def begin(module: str) -> Library:

@@ -14,7 +14,7 @@ from slimviz.charts.head_map import CLICK, difference_map, head_map
 from slimviz.charts.scales import RANK_BOUNDS, RANK_TICKS, importance_bounds, importance_legend
 from slimviz.charts.similarity_map import similarity_map
 from slimviz.head_frames import HeadStudy
-from slimviz.pages import begin, choose_scale, link
+from slimviz.pages import begin, choose_scale, link, warn_of_teacher
 from slimviz.theme import Palette
 from slimviz.tidy import groups, only, records
 
@@ -28,8 +28,7 @@ def render() -> None:
     library = begin("heads")
     shown, percent = _choose_studies(library.studies)
     for key, study in shown.items():
-        if caution := sentences.teacher_sentence(frames.overview_row(key, study, percent)):
-            st.markdown(f":material/warning: {theme.plain(caution)}")
+        warn_of_teacher(frames.overview_row(key, study, percent))
     studies = _load(shown, percent)
     if studies and not head_frames.criteria(studies):
         st.info("These studies share no criterion that ranks attention heads, so there is nothing to map.")

@@ -11,7 +11,7 @@ from pruning.errors import SlimVizError
 from pruning.store import Study
 from slimviz import frames, loaders, sentences, state, theme
 from slimviz.appearance import current_palette
-from slimviz.pages import begin, choose_study, figure, link
+from slimviz.pages import begin, choose_study, figure, link, warn_of_teacher
 
 FLOOR_HELP = "The score of always answering the most frequent class; 0 for MCC and correlations."
 
@@ -90,8 +90,7 @@ def _card(study: Study, row: dict[str, Any]) -> DeltaGenerator:
             "Teacher's median latency divided by the slim network's, interleaved in one run.",
         )
         link("live", "Time it here", **where)
-    if caution := sentences.teacher_sentence(row):
-        st.markdown(f":material/warning: {theme.plain(caution)}")
+    warn_of_teacher(row)
     st.caption(theme.plain(frames.provenance_text(study)))
     return where_left
 

@@ -12,9 +12,11 @@ from streamlit.testing.v1 import AppTest
 from pruning.store import Study, read_study
 from pruning.tasks import get_task
 from tests.synthetic_study import bert_shape, write_study
+from tests.tiny_study import write_tiny_study
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 TASKS = ("sst2", "cola", "mrpc", "stsb")
+TINY_TASKS = ("sst2", "mrpc", "stsb", "mnli")
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +34,15 @@ def studies_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def studies(studies_folder: Path) -> dict[str, Study]:
     """The studies of `studies_folder` by name."""
     return {folder.name: read_study(folder) for folder in sorted(studies_folder.iterdir())}
+
+
+@pytest.fixture(scope="module")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Studies with real networks, tiny and randomly initialised."""
+    folder = tmp_path_factory.mktemp("tiny")
+    for task in TINY_TASKS:
+        write_tiny_study(folder, task)
+    return folder
 
 
 @pytest.fixture

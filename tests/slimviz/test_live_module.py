@@ -25,14 +25,6 @@ BOTH = (live.TEACHER, SLIM)
 TEXTS = ("the film is good", "a cold soup", "not very warm", "the dog runs", "bad", "a b c d", "is 7 good")
 
 
-@pytest.fixture(scope="module")
-def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tiny")
-    for task in ("sst2", "stsb", "mnli"):
-        write_tiny_study(folder, task)
-    return folder
-
-
 @pytest.fixture(autouse=True)
 def empty_cache() -> Iterator[None]:
     live._load_network.clear()

@@ -22,14 +22,6 @@ from tests.tiny_study import BUDGET, tiny_examples, write_probe, write_tiny_stud
 BOTH = (live.TEACHER, f"slim-{BUDGET}")
 
 
-@pytest.fixture(scope="module")
-def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tiny")
-    for task in ("sst2", "stsb", "mnli"):
-        write_tiny_study(folder, task)
-    return folder
-
-
 @pytest.fixture(autouse=True)
 def only_the_probe_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for task in ("sst2", "stsb"):

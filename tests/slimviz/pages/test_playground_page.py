@@ -15,16 +15,6 @@ from slimviz.pages import playground
 from tests.synthetic_study import edit, write_study
 from tests.tiny_study import BUDGET, MAX_LENGTH, tiny_examples, write_probe, write_tiny_study
 
-TASKS = ("sst2", "mrpc", "stsb", "mnli")
-
-
-@pytest.fixture(scope="module")
-def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tiny")
-    for task in TASKS:
-        write_tiny_study(folder, task)
-    return folder
-
 
 @pytest.fixture(autouse=True)
 def tiny_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
