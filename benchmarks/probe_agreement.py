@@ -19,8 +19,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `python benchmarks/probe_agreement.py` works as well
 
-from pruning.data import PROBE_FOLDER
-from pruning.tasks import get_task
+from pruning.data.examples import PROBE_FOLDER
+from pruning.data.tasks import get_task
 
 LARGEST_DISTANCE = 1.0  # scores further apart than this were dropped
 

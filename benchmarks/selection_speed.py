@@ -12,8 +12,9 @@ from time import perf_counter
 
 import numpy as np
 
-from pruning.selection import Budget, ImportanceFactors, LatencyTable, TablePieces, select
-from pruning.sites import BertShape, Site
+from pruning.bert.shapes import BertShape, Site
+from pruning.importance.factors import ImportanceFactors, TablePieces
+from pruning.selection.select import Budget, LatencyTable, select
 
 BERT_BASE = BertShape(
     layers=12,

@@ -16,11 +16,11 @@ import time
 import numpy as np
 import torch
 
-from pruning import backbones
-from pruning.model import attach, freeze_word_table
-from pruning.slim_layer import slim_parameters, total_penalty
-from pruning.tasks import get_task
-from pruning.training import logits_loss, task_loss
+from pruning.bert import backbones
+from pruning.bert.model import attach, freeze_word_table
+from pruning.bert.slim_layer import slim_parameters, total_penalty
+from pruning.data.tasks import get_task
+from pruning.losses import logits_loss, task_loss
 
 STEPS, WARMUP, BATCH, LENGTH = 30, 5, 32, 32
 

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `python benchmarks/speed.py` works as well
-from pruning.data import Examples, load_examples
+from pruning.bert.shapes import count_flops
+from pruning.data.examples import Examples, load_examples
 from pruning.errors import DataError, MeasureError, SlimVizError
-from pruning.latency import LENGTHS, REAL_LENGTH, RUNS, TEACHER, speed_table
-from pruning.schema import network_from_json
-from pruning.sites import count_flops
-from pruning.study import BUNDLED, Study, read_study
+from pruning.measure.latency import LENGTHS, REAL_LENGTH, RUNS, TEACHER, speed_table
+from pruning.study.document import network_from_json
+from pruning.study.read import BUNDLED, Study, read_study
 
 INT8 = "teacher-int8"
 
@@ -47,7 +47,7 @@ def load_networks(study: Study, variant: str) -> dict[str, tuple[Any, Any]]:
     """Teacher, teacher in int8, slim network; each with its tokenizer."""
     import transformers
 
-    from pruning.measure import dynamic_int8
+    from pruning.measure.networks import dynamic_int8
     from pruning.publish import stored_networks
 
     transformers.logging.set_verbosity_error()
@@ -90,7 +90,7 @@ def table(rows: Sequence[Mapping[str, Any]], ratios: Mapping[int, float]) -> str
 
 def measure(study: Study, variant: str, *, threads: int, runs: int) -> dict[str, Any]:
     """All measurements of one study, ready for JSON."""
-    from pruning.measure import environment
+    from pruning.measure.networks import environment
 
     networks = load_networks(study, variant)
 

@@ -14,15 +14,15 @@ import hashlib
 import json
 from pathlib import Path
 
-from pruning import backbones
-from pruning.batches import encode
-from pruning.command_line import with_settings
+from pruning.bert import backbones
+from pruning.cli.main import with_settings
 from pruning.config import StudyConfig
-from pruning.data import default_source, load_examples
-from pruning.evaluate import metrics
-from pruning.measure import predict_logits
+from pruning.data.batches import encode
+from pruning.data.examples import default_source, load_examples
+from pruning.data.tasks import get_task
+from pruning.measure.metrics import metrics
+from pruning.measure.networks import predict_logits
 from pruning.pipeline import train_teacher
-from pruning.tasks import get_task
 
 SETTINGS = ("teacher_epochs", "batch_size", "adapter_rank", "teacher_rate", "full_rate", "seed")
 

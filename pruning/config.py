@@ -6,9 +6,9 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
+from pruning.bert.shapes import Site
 from pruning.errors import ConfigError
-from pruning.selection import Budget, SelectionSettings
-from pruning.sites import Site
+from pruning.selection.select import Budget, SelectionSettings
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 TEACHERS = ("adapter", "full")

@@ -24,28 +24,24 @@ import torch
 from safetensors.numpy import load_file, save_file
 from torch import nn
 
-from pruning import backbones, importance, processes, shrink, slimbert, vocabulary
-from pruning.batches import Encoded, collate, encode
+from pruning.bert import backbones, vocabulary
+from pruning.bert.model import attach, bert_shape, freeze_word_table, read_factors, read_weights, word_table
+from pruning.compress import shrink
 from pruning.config import StudyConfig, percent_name
-from pruning.data import Examples
+from pruning.data.batches import Encoded, collate, encode
+from pruning.data.examples import Examples
+from pruning.data.study_data import StudyData, joined
+from pruning.data.tasks import Task
 from pruning.errors import ConfigError
-from pruning.evaluate import metrics
-from pruning.model import attach, bert_shape, freeze_word_table, read_factors, read_weights, word_table
-from pruning.selection import (
-    Budget,
-    ImportanceFactors,
-    Selection,
-    SelectionSettings,
-    TablePieces,
-    piece_mass,
-    select,
-)
-from pruning.store import factor_arrays
-from pruning.study import factors_from_arrays
-from pruning.study_data import StudyData, joined
-from pruning.tasks import Task
-from pruning.teacher_cache import TeacherCache, fill_cache, hidden_bytes
-from pruning.training import Distillation, Stage, run_stage, trains_on_cpu, uses_bfloat16
+from pruning.importance import criteria as importance
+from pruning.importance.factors import ImportanceFactors, TablePieces, piece_mass
+from pruning.measure.metrics import metrics
+from pruning.selection.select import Budget, Selection, SelectionSettings, select
+from pruning.slimbert import network as slimbert
+from pruning.study.read import factors_from_arrays
+from pruning.study.write import factor_arrays
+from pruning.training.teacher_cache import TeacherCache, fill_cache, hidden_bytes
+from pruning.training.trainer import Distillation, Stage, processes, run_stage, trains_on_cpu, uses_bfloat16
 
 TEACHER_FIELDS = (
     "backbone",

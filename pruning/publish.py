@@ -12,20 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from pruning import measure, processes, slimbert
-from pruning.backbones import load_teacher
+from pruning.bert.backbones import load_teacher
+from pruning.bert.shapes import ParameterCount, count_flops, count_parameters
 from pruning.config import percent_name
-from pruning.data import Examples
+from pruning.data.examples import Examples
+from pruning.data.tasks import Task
 from pruning.errors import MeasureError
-from pruning.evaluate import correct, floor, metrics, paired_bootstrap, retention, retention_above_floor
-from pruning.model_card import model_card
+from pruning.measure import networks as measure
+from pruning.measure.metrics import correct, floor, metrics, paired_bootstrap, retention, retention_above_floor
 from pruning.pipeline import CutNetwork, StudyRun
-from pruning.schema import network_to_json
-from pruning.selection import FLOP_LENGTH, Selection, smallest_total_density
-from pruning.sites import ParameterCount, count_flops, count_parameters
-from pruning.store import write_study
-from pruning.study import Study
-from pruning.tasks import Task
+from pruning.selection.select import FLOP_LENGTH, Selection, smallest_total_density
+from pruning.slimbert import network as slimbert
+from pruning.study.card import model_card
+from pruning.study.document import network_to_json
+from pruning.study.read import Study
+from pruning.study.write import write_study
+from pruning.training import processes
 
 SPEED_TEXTS = 256  # real texts per timing, the first of the validation split
 
@@ -309,7 +311,7 @@ def _document(run: StudyRun, results: list[dict[str, Any]], speed: list[dict], c
 
 def current_commit() -> str | None:
     """The commit that this code stands at ("+" where files were changed since), or None outside a checkout."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[1]
 
     def git(*arguments: str) -> str:
         done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)  # noqa: S607

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pruning.selection import ImportanceFactors, Selection
-from pruning.sites import (
+from pruning.bert.shapes import (
     LAYER_SITES,
     BertShape,
     Masks,
@@ -20,7 +19,9 @@ from pruning.sites import (
     count_flops,
     ffn_parameters,
 )
-from pruning.store import Study
+from pruning.importance.factors import ImportanceFactors
+from pruning.selection.select import Selection
+from pruning.study.write import Study
 from slimviz.importance import relative_importance, shade_of
 from slimviz.theme import SITE_TITLES, amount_text, layer_title, value_text
 from slimviz.tidy import count_of, frame_of, groups, only, records

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pruning.selection import ImportanceFactors
-from pruning.sites import Masks, Site
-from pruning.store import Study
+from pruning.bert.shapes import Masks, Site
+from pruning.importance.factors import ImportanceFactors
+from pruning.study.write import Study
 from slimviz.importance import relative_importance, shade_of
 
 HEAD_CRITERIA = ("alpha", "head_gradient", "taylor", "magnitude")  # order in which they are offered

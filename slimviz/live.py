@@ -1,6 +1,6 @@
 """Teacher and slim networks at work: the dashboard's only module that touches torch, imported inside functions.
 
-Networks are cached by (study, variant, device), never by text. Everything that computes holds `pruning.latency`'s
+Networks are cached by (study, variant, device), never by text. Everything that computes holds `pruning.measure.latency`'s
 one lock for timing: a prediction of another session waits for the batch that is being timed, and never disturbs it.
 """
 
@@ -22,11 +22,11 @@ import numpy as np
 import streamlit as st
 
 from pruning.errors import MeasureError, SlimVizError, StoreError
-from pruning.store import Study, list_studies
+from pruning.study.write import Study, list_studies
 
 if TYPE_CHECKING:
-    from pruning.data import Examples
-    from pruning.measure import DeviceInfo
+    from pruning.data.examples import Examples
+    from pruning.measure.networks import DeviceInfo
 
 TEACHER = "teacher"
 MAX_TOKENS = 128  # where a study does not say what it was trained with
@@ -172,7 +172,7 @@ def _read_network(study: Study, variant: str, weights: Path) -> tuple[Any, Any]:
 
     transformers_logging.disable_progress_bar()
     if variant == TEACHER:
-        from pruning.backbones import load_teacher
+        from pruning.bert.backbones import load_teacher
 
         return load_teacher(study.folder, study.data)
     import pruning.slimbert  # noqa: F401  # registers the slim network with the Auto classes
@@ -187,7 +187,7 @@ def _read_network(study: Study, variant: str, weights: Path) -> tuple[Any, Any]:
 @contextmanager
 def computing() -> Iterator[None]:
     """Hold the lock that keeps timings and everything else that computes apart; never call `st` inside."""
-    from pruning.latency import TIMING_LOCK
+    from pruning.measure.latency import TIMING_LOCK
 
     with TIMING_LOCK:
         yield
@@ -195,7 +195,7 @@ def computing() -> Iterator[None]:
 
 def devices() -> list[DeviceInfo]:
     """Devices that a network could run on; those that are not here come with the reason."""
-    from pruning import measure
+    from pruning.measure import networks as measure
 
     return measure.devices()
 
@@ -213,7 +213,7 @@ def batch_of(network: Network, examples: Examples) -> tuple[dict[str, Any], int,
 
     Call it inside `computing()`: a fast tokenizer must not be used by two threads at once.
     """
-    from pruning.batches import collate, encode
+    from pruning.data.batches import collate, encode
 
     encoded = encode(network.tokenizer, examples, network.max_length)
     batch = collate(encoded)(range(len(encoded)))
@@ -223,7 +223,7 @@ def batch_of(network: Network, examples: Examples) -> tuple[dict[str, Any], int,
 
 def made_up_batch(network: Network, batch: int, length: int) -> dict[str, Any]:
     """A batch of texts of exactly `length` tokens, the same as in the stored timings."""
-    from pruning.latency import made_up
+    from pruning.measure.latency import made_up
 
     return made_up(network.model, batch, length, network.device)
 
@@ -232,7 +232,7 @@ def forward(network: Network, inputs: dict[str, Any]) -> tuple[np.ndarray, float
     """Logits (examples, labels) and the seconds that one forward pass took; call it inside `computing()`."""
     import torch
 
-    from pruning.latency import synchronize
+    from pruning.measure.latency import synchronize
 
     with torch.inference_mode():
         synchronize(network.device)
@@ -255,7 +255,7 @@ def predict(networks: Sequence[Network], text: str, pair: str | None = None) -> 
     Raises:
         MeasureError: if an answer is not a number.
     """
-    from pruning.data import unlabelled
+    from pruning.data.examples import unlabelled
 
     examples = unlabelled([text], None if pair is None else [pair], "typed text")
     with computing():

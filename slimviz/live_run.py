@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from pruning import data
-from pruning.data import Examples, load_examples
+from pruning.data import examples as data
+from pruning.data.examples import Examples, load_examples
+from pruning.data.tasks import TASKS, Task
 from pruning.errors import DataError
-from pruning.latency import summary
-from pruning.store import Study
-from pruning.tasks import TASKS, Task
+from pruning.measure.latency import summary
+from pruning.study.write import Study
 from slimviz import live
 
 LENGTHS = (16, 32, 64, 128)
@@ -38,7 +38,7 @@ HUB_SECONDS = 3.0  # how long the hub has to answer before the probe set takes i
 
 @dataclass(frozen=True)
 class DataChoice:
-    """Labelled examples that may be had here: `source` as `pruning.data` takes it, and its name on screen."""
+    """Labelled examples that may be had here: `source` as `pruning.data.examples` takes it, and its name on screen."""
 
     source: str
     title: str
@@ -261,7 +261,7 @@ class LiveRun:
             return rows
 
     def _what(self, network: live.Network) -> dict[str, Any]:
-        from pruning.measure import environment
+        from pruning.measure.networks import environment
 
         here = environment()
         return {
@@ -285,7 +285,7 @@ class LiveRun:
 
     def _scores(self, index: int) -> dict[str, Any]:
         """Metrics, counts and, but for the teacher, the paired interval against it."""
-        from pruning import evaluate
+        from pruning.measure import metrics as evaluate
 
         if self.drawn is None or not self.answered:
             return {}

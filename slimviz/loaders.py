@@ -11,11 +11,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from pruning import store
+from pruning.bert.shapes import Masks
 from pruning.errors import StoreError
-from pruning.selection import Budget, ImportanceFactors, Selection, SelectionSettings, select
-from pruning.sites import Masks
-from pruning.store import BrokenStudy, Study
+from pruning.importance.factors import ImportanceFactors
+from pruning.selection.select import Budget, Selection, SelectionSettings, select
+from pruning.study import write as store
+from pruning.study.write import BrokenStudy, Study
 
 Stamp = tuple[tuple[str, int, int], ...]
 

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from pruning.sites import Site
+from pruning.bert.shapes import Site
 
 CUT_MARK = "×"  # drawn on what is cut
 UNKNOWN = "–"  # shown where a number was not measured

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pruning.data import Examples
-from pruning.sites import BertShape
+from pruning.bert.shapes import BertShape
+from pruning.data.examples import Examples
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when huggingface_hub is imported
 

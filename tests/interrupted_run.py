@@ -32,9 +32,9 @@ from typing import Any
 
 import numpy as np
 
-from pruning.data import Examples
-from pruning.study_data import StudyData
-from pruning.tasks import custom_task
+from pruning.data.examples import Examples
+from pruning.data.study_data import StudyData
+from pruning.data.tasks import custom_task
 from tests.tiny_study import WORDS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -133,7 +133,7 @@ class Watch:
         import safetensors.torch
         import torch
 
-        from pruning.training import StudyProgress
+        from pruning.training.trainer import StudyProgress
 
         sys.addaudithook(self._on_audit)
         for module in (safetensors.numpy, safetensors.torch):
@@ -220,7 +220,8 @@ def run_study(folder: Path, name: str, strike: int | None) -> dict[str, Any]:
 
 def run_command(arguments: list[str]) -> int:
     """A command, in this process, with one quick timing per cell and no other process to measure memory."""
-    from pruning import command_line, measure
+    from pruning.cli import main as command_line
+    from pruning.measure import networks as measure
 
     timed = measure.speed_table
     measure.speed_table = lambda *given, **named: timed(*given, **named | {"runs": 1, "warmup": 0, "lengths": (16,)})
@@ -324,7 +325,8 @@ def serve(folder: Path) -> None:
     import peft  # noqa: F401
     from transformers.utils import logging
 
-    from pruning import command_line, pipeline, publish  # noqa: F401
+    from pruning import pipeline, publish  # noqa: F401
+    from pruning.cli import main as command_line  # noqa: F401
     from tests.tiny_study import write_backbone
 
     logging.disable_progress_bar()  # bars have a thread, too

@@ -42,7 +42,7 @@ def arguments(folder: Path, place: Path) -> list[str]:
 
 def die_in_slimming() -> None:
     """Let this process be killed at a step of slimming."""
-    from pruning.training import StudyProgress
+    from pruning.training.trainer import StudyProgress
 
     on_step_end = StudyProgress.on_step_end
 
@@ -73,7 +73,8 @@ def main(folder: Path, ports: list[str]) -> int:
     import peft  # noqa: F401
     from transformers.utils import logging
 
-    from pruning import pipeline, processes, publish  # noqa: F401
+    from pruning import pipeline, publish  # noqa: F401
+    from pruning.training import processes
 
     logging.disable_progress_bar()  # bars have a thread, too
     gc.collect()

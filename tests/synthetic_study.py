@@ -17,18 +17,11 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from pruning.schema import network_to_json, parameters_to_json, ratio
-from pruning.selection import (
-    Budget,
-    ImportanceFactors,
-    Selection,
-    SelectionSettings,
-    TablePieces,
-    select,
-    smallest_total_density,
-)
-from pruning.sites import BertShape, Site
-from pruning.tasks import Task, get_task
+from pruning.bert.shapes import BertShape, Site
+from pruning.data.tasks import Task, get_task
+from pruning.importance.factors import ImportanceFactors, TablePieces
+from pruning.selection.select import Budget, Selection, SelectionSettings, select, smallest_total_density
+from pruning.study.document import network_to_json, parameters_to_json, ratio
 
 BACKBONE = "synthetic-bert"
 SETTINGS = SelectionSettings()

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import results_table
-from pruning.command_line import build_parser
-from pruning.study import BUNDLED
+from pruning.cli.main import build_parser
+from pruning.study.read import BUNDLED
 from tests.synthetic_study import edit, write_study
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pruning.command_line import main
-from pruning.data import PROBE_FOLDER, SOURCE_VARIABLE, load_examples
-from pruning.schema import network_to_json
-from pruning.selection import Budget, SelectionSettings, select, smallest_total_density
-from pruning.sites import Site
-from pruning.study import BUNDLED, load_factors, load_masks, load_pieces, load_pooler, read_study
-from pruning.tasks import get_task
-from pruning.verify import verify
+from pruning.bert.shapes import Site
+from pruning.cli.main import main
+from pruning.data.examples import PROBE_FOLDER, SOURCE_VARIABLE, load_examples
+from pruning.data.tasks import get_task
+from pruning.selection.select import Budget, SelectionSettings, select, smallest_total_density
+from pruning.study.document import network_to_json
+from pruning.study.read import BUNDLED, load_factors, load_masks, load_pieces, load_pooler, read_study
+from pruning.study.verify import verify
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = sorted(path.parent for path in BUNDLED.glob("*/study.json"))
@@ -37,8 +37,8 @@ ANSWERS = """
 import json, sys
 import torch
 import pruning.slimbert
-from pruning.backbones import load_teacher
-from pruning.study import read_study
+from pruning.bert.backbones import load_teacher
+from pruning.study.read import read_study
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, logging, pipeline
 
 logging.set_verbosity_error()

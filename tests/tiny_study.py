@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from pruning.data import Examples
-from pruning.sites import BertShape
-from pruning.tasks import get_task
+from pruning.bert.shapes import BertShape
+from pruning.data.examples import Examples
+from pruning.data.tasks import get_task
 from tests.synthetic_study import edit, write_study
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -98,7 +98,7 @@ def write_tiny_study(parent: Path, task: str = "sst2", *, name: str | None = Non
     """A study below `parent` whose teacher and slim network load; their backbone lies in a hidden folder beside it."""
     from safetensors.torch import save_file
 
-    from pruning.slimbert import dense_from_bert, save_slim
+    from pruning.slimbert.network import dense_from_bert, save_slim
 
     widths = shape(get_task(task).num_labels)
     backbone = parent / ".backbone"

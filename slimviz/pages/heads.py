@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from pruning.errors import SlimVizError
-from pruning.store import Study
+from pruning.study.write import Study
 from slimviz import frames, head_frames, loaders, sentences, state, theme
 from slimviz.appearance import current_palette
 from slimviz.charts.head_map import CLICK, difference_map, head_map

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from pruning.data.tasks import METRIC_TITLES
 from pruning.errors import SlimVizError
-from pruning.store import Study
-from pruning.tasks import METRIC_TITLES
+from pruning.study.write import Study
 from slimviz import frames, live, live_run, theme
 from slimviz.live_run import LiveRun, RunSettings
 from slimviz.pages import networks

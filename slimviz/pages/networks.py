@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pruning.store import Study
+from pruning.study.write import Study
 from slimviz import frames, live, pages, state, theme
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pruning.errors import SlimVizError
-from pruning.store import Study
+from pruning.study.write import Study
 from slimviz import frames, loaders, sentences, state, theme
 from slimviz.appearance import current_palette
 from slimviz.pages import begin, choose_study, figure, link, warn_of_teacher

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from pruning.data import Examples, load_examples
+from pruning.data.examples import Examples, load_examples
+from pruning.data.tasks import Task
 from pruning.errors import DataError, SlimVizError
-from pruning.tasks import Task
 from slimviz import live, theme
 from slimviz.live import Answer
 from slimviz.pages import networks

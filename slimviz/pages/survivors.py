@@ -7,10 +7,11 @@ import math
 import pandas as pd
 import streamlit as st
 
+from pruning.bert.shapes import NetworkShape
 from pruning.errors import SlimVizError
-from pruning.selection import ImportanceFactors, Selection
-from pruning.sites import NetworkShape
-from pruning.store import Study
+from pruning.importance.factors import ImportanceFactors
+from pruning.selection.select import Selection
+from pruning.study.write import Study
 from slimviz import frames, loaders, sentences, state, theme
 from slimviz.appearance import current_palette
 from slimviz.charts import layer_bars as bars

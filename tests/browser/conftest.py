@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pytest
 
-from pruning.tasks import get_task
+from pruning.data.tasks import get_task
 from tests.synthetic_study import bert_shape, write_study
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pruning import backbones
-from pruning.backbones import (
+from pruning.bert import backbones
+from pruning.bert.backbones import (
     EMBEDDED,
     find_backbone,
     load_backbone,
@@ -22,8 +22,8 @@ from pruning.backbones import (
     load_trained,
     positions,
 )
+from pruning.data.tasks import get_task
 from pruning.errors import BackboneError
-from pruning.tasks import get_task
 
 
 def refusal(name: str | Path) -> str:

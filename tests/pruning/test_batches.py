@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from pruning.batches import Encoded, EncodedDataset, EpochBuckets, collate, encode, rounded_length
-from pruning.data import Examples, unlabelled
+from pruning.data.batches import Encoded, EncodedDataset, EpochBuckets, collate, encode, rounded_length
+from pruning.data.examples import Examples, unlabelled
 from pruning.errors import ConfigError, DataError
 
 
@@ -60,7 +60,7 @@ def test_truncated_counts_what_was_cut(request: pytest.FixtureRequest, tiny_toke
 
 def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch, tiny_tokenizer: Any, tiny_examples: Examples) -> None:
     whole = encode(tiny_tokenizer, tiny_examples, 8)
-    monkeypatch.setattr("pruning.batches.ENCODE_CHUNK", 5)
+    monkeypatch.setattr("pruning.data.batches.ENCODE_CHUNK", 5)
     parts = encode(tiny_tokenizer, tiny_examples, 8)
     assert [ids.tolist() for ids in parts.input_ids] == [ids.tolist() for ids in whole.input_ids]
     assert parts.truncated == whole.truncated

@@ -18,11 +18,14 @@ import pandas as pd
 import pytest
 import torch
 
-from pruning import command_line, measure, pipeline, store
-from pruning.command_line import main
+from pruning import pipeline
+from pruning.cli import main as command_line
+from pruning.cli.main import main
 from pruning.config import PRESETS, StudyConfig
-from pruning.study import read_study
-from pruning.verify import verify
+from pruning.measure import networks as measure
+from pruning.study import write as store
+from pruning.study.read import read_study
+from pruning.study.verify import verify
 from tests.interrupted_run import SETTINGS, made_up, write_csv
 from tests.tiny_study import write_backbone
 
@@ -723,7 +726,7 @@ def test_interrupted(own: Made, command: Command, monkeypatch: pytest.MonkeyPatc
 def test_a_bar_does_not_stand_in_the_last_lines_way(
     own: Made, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pruning.training import StudyProgress
+    from pruning.training.trainer import StudyProgress
 
     def interrupt(*arguments: Any, **named: Any) -> None:
         raise KeyboardInterrupt

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from pruning.bert.shapes import Site
 from pruning.config import PRESETS, StudyConfig, percent_name
 from pruning.errors import ConfigError
-from pruning.selection import SelectionSettings
-from pruning.sites import Site
+from pruning.selection.select import SelectionSettings
 
 CHANGED = StudyConfig(
     backbone="folder",

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pruning.data import Examples, default_source, hold_out, load_examples, load_file, unlabelled
+from pruning.data.examples import Examples, default_source, hold_out, load_examples, load_file, unlabelled
+from pruning.data.tasks import TASKS, custom_task
 from pruning.errors import DataError
-from pruning.tasks import TASKS, custom_task
 
 
 def write_csv(path: Path, columns: dict[str, list[object]]) -> Path:
@@ -237,7 +237,7 @@ def test_unreachable_hub_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_probe_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("pruning.data.PROBE_FOLDER", tmp_path)
+    monkeypatch.setattr("pruning.data.examples.PROBE_FOLDER", tmp_path)
     rows = [
         {"sentence": "The soup was cold.", "label": "negative", "domain": "food", "second_label": "negative"},
         {"sentence": "What a lovely walk.", "label": "positive", "domain": "travel", "second_label": "positive"},
@@ -311,7 +311,7 @@ def test_hold_out_is_stated_and_depends_on_the_seed(tiny_examples: Examples) -> 
 
 
 def test_imports_need_only_numpy() -> None:
-    code = "import sys, pruning.batches, pruning.data, pruning.evaluate, pruning.tasks; print(*sys.modules)"
+    code = "import sys, pruning.data.batches, pruning.data.examples, pruning.measure.metrics, pruning.data.tasks; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"torch", "transformers", "datasets", "pandas", "pyarrow", "scipy", "sklearn"}
     assert heavy.isdisjoint(found.stdout.split())

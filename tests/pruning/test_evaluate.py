@@ -7,9 +7,17 @@ import pytest
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
+from pruning.data.tasks import TASKS, Task, custom_task
 from pruning.errors import DataError
-from pruning.evaluate import correct, floor, metrics, paired_bootstrap, predictions, retention, retention_above_floor
-from pruning.tasks import TASKS, Task, custom_task
+from pruning.measure.metrics import (
+    correct,
+    floor,
+    metrics,
+    paired_bootstrap,
+    predictions,
+    retention,
+    retention_above_floor,
+)
 
 MANY = Task("many", "Many", "", ("text",), "label", tuple("abcdef"), ("mcc", "accuracy"))
 
@@ -170,7 +178,7 @@ def test_blocks_do_not_change_the_interval(monkeypatch: pytest.MonkeyPatch) -> N
     labels, first = answers(TASKS["stsb"], 120, seed=8)
     _, second = answers(TASKS["stsb"], 120, seed=9)
     whole = paired_bootstrap(TASKS["stsb"], first, second, labels, 500)
-    monkeypatch.setattr("pruning.evaluate.BLOCK_CELLS", 7 * 120)
+    monkeypatch.setattr("pruning.measure.metrics.BLOCK_CELLS", 7 * 120)
     assert paired_bootstrap(TASKS["stsb"], first, second, labels, 500) == whole
 
 

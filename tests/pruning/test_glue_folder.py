@@ -11,9 +11,9 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from pruning.data import load_examples
+from pruning.data.examples import load_examples
+from pruning.data.tasks import TASKS
 from pruning.errors import DataError
-from pruning.tasks import TASKS
 
 # task: (file of the validation split, its content, texts, second texts, labels); the texts are this project's own
 LAYOUTS = {

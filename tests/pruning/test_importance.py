@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pruning import importance
-from pruning.batches import Encoded, encode
-from pruning.data import Examples
-from pruning.importance import alpha_importance, assemble, gradient_importance, pooler_importance, table_pieces
-from pruning.model import attach
-from pruning.selection import TablePieces, piece_mass
-from pruning.sites import BertShape, Site
-from pruning.slim_layer import slim_layers
+from pruning.bert.model import attach
+from pruning.bert.shapes import BertShape, Site
+from pruning.bert.slim_layer import slim_layers
+from pruning.data.batches import Encoded, encode
+from pruning.data.examples import Examples
+from pruning.importance import criteria as importance
+from pruning.importance.criteria import alpha_importance, assemble, gradient_importance, pooler_importance, table_pieces
+from pruning.importance.factors import TablePieces, piece_mass
 
 STEP = 1e-4  # of the finite differences, in double precision
 

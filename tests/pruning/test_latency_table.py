@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pruning.latency_table import latency_table
-from pruning.sites import BertShape
+from pruning.bert.shapes import BertShape
+from pruning.measure.latency_table import latency_table
 
 SHAPE = BertShape(
     layers=2, heads=4, head_size=16, hidden=64, ffn=256, vocabulary=50, positions=64, token_types=2, pooler=64, labels=2

@@ -17,14 +17,15 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from pruning import measure, slimbert
-from pruning.data import Examples
+from pruning.bert.model import bert_shape, read_weights
+from pruning.bert.shapes import LAYER_SITES, BertShape, Masks, Site, count_flops, count_parameters
+from pruning.compress.shrink import shrink
+from pruning.data.examples import Examples
 from pruning.errors import DataError, MeasureError
-from pruning.latency import summary
-from pruning.measure import TIMING_LOCK, Stopped, latency, speed_table
-from pruning.model import bert_shape, read_weights
-from pruning.shrink import shrink
-from pruning.sites import LAYER_SITES, BertShape, Masks, Site, count_flops, count_parameters
+from pruning.measure import networks as measure
+from pruning.measure.latency import summary
+from pruning.measure.networks import TIMING_LOCK, Stopped, latency, speed_table
+from pruning.slimbert import network as slimbert
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -339,7 +340,7 @@ def test_environment_names_no_host_and_no_path() -> None:
 
 
 def test_taking_the_lock_imports_no_torch() -> None:
-    code = "import sys; from pruning.measure import TIMING_LOCK; print('torch' in sys.modules)"
+    code = "import sys; from pruning.measure.networks import TIMING_LOCK; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

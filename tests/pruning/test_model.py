@@ -13,8 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pruning.errors import BackboneError, ConfigError, SelectionError
-from pruning.model import (
+from pruning.bert.model import (
     attach,
     bert_shape,
     detach,
@@ -26,8 +25,9 @@ from pruning.model import (
     read_weights,
     word_table,
 )
-from pruning.sites import BertShape, Masks, Site
-from pruning.slim_layer import PENALTIES, slim_layers
+from pruning.bert.shapes import BertShape, Masks, Site
+from pruning.bert.slim_layer import PENALTIES, slim_layers
+from pruning.errors import BackboneError, ConfigError, SelectionError
 
 Inputs = dict[str, torch.Tensor]
 SUBSETS = [subset for size in range(1, 6) for subset in itertools.combinations(Site, size)]

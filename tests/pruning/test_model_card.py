@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from pruning.backbones import EMBEDDED
-from pruning.model_card import model_card
-from pruning.tasks import get_task
+from pruning.bert.backbones import EMBEDDED
+from pruning.data.tasks import get_task
+from pruning.study.card import model_card
 from tests.synthetic_study import write_study
 
 

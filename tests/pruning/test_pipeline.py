@@ -14,18 +14,19 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from pruning import backbones, pipeline
-from pruning.batches import encode
+from pruning import pipeline
+from pruning.bert import backbones
+from pruning.bert.shapes import Site, count_parameters
 from pruning.config import StudyConfig
-from pruning.data import Examples
+from pruning.data.batches import encode
+from pruning.data.examples import Examples
+from pruning.data.study_data import StudyData
+from pruning.data.tasks import custom_task
 from pruning.errors import ConfigError, SelectionError
-from pruning.measure import parameters_by_numel
+from pruning.measure.networks import parameters_by_numel
 from pruning.pipeline import RECOVER_FIELDS, SLIM_FIELDS, TEACHER_FIELDS, StudyRun, run_study
-from pruning.selection import Budget, select, smallest_total_density
-from pruning.sites import Site, count_parameters
-from pruning.study_data import StudyData
-from pruning.tasks import custom_task
-from pruning.training import StudyTrainer
+from pruning.selection.select import Budget, select, smallest_total_density
+from pruning.training.trainer import StudyTrainer
 from tests.interrupted_run import BUDGETS, SETTINGS, made_up
 from tests.tiny_study import write_backbone
 

@@ -20,11 +20,12 @@ from accelerate.data_loader import prepare_data_loader
 from torch.utils.data import DataLoader
 from transformers import TrainerState
 
-from pruning import processes, training
-from pruning.batches import EpochBuckets
+from pruning.data.batches import EpochBuckets
 from pruning.errors import ConfigError
-from pruning.study import read_study
-from pruning.verify import verify
+from pruning.study.read import read_study
+from pruning.study.verify import verify
+from pruning.training import processes
+from pruning.training import trainer as training
 from tests.conftest import build_bert
 from tests.interrupted_run import ROOT, write_csv
 from tests.pruning.test_training import BATCH, CONFIG, make_stage

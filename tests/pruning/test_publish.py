@@ -19,22 +19,23 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from pruning import measure, store
 from pruning import publish as publish_module
+from pruning.bert.shapes import count_flops, count_parameters
 from pruning.config import StudyConfig
-from pruning.data import Examples
+from pruning.data.examples import Examples
+from pruning.data.study_data import StudyData
+from pruning.data.tasks import custom_task, get_task
 from pruning.errors import MeasureError, StoreError
-from pruning.evaluate import correct, floor, metrics, paired_bootstrap, retention, retention_above_floor
+from pruning.measure import networks as measure
+from pruning.measure.metrics import correct, floor, metrics, paired_bootstrap, retention, retention_above_floor
 from pruning.pipeline import StudyRun, identity, run_study
 from pruning.publish import answer, current_commit, publish, score, stored_networks
-from pruning.schema import network_to_json
-from pruning.selection import Budget, SelectionSettings, select, smallest_total_density
-from pruning.sites import count_flops, count_parameters
-from pruning.store import check_destination, read_study
-from pruning.study import Study, load_factors, load_history, load_masks, load_pieces
-from pruning.study_data import StudyData
-from pruning.tasks import custom_task, get_task
-from pruning.verify import verify
+from pruning.selection.select import Budget, SelectionSettings, select, smallest_total_density
+from pruning.study import write as store
+from pruning.study.document import network_to_json
+from pruning.study.read import Study, load_factors, load_history, load_masks, load_pieces
+from pruning.study.verify import verify
+from pruning.study.write import check_destination, read_study
 from tests.interrupted_run import BUDGETS, SETTINGS, made_up
 from tests.tiny_study import write_backbone
 

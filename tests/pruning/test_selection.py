@@ -12,22 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.selection_speed import measure
-from pruning.errors import ConfigError, SelectionError
-from pruning.selection import (
-    BUDGET_KINDS,
-    FLOP_LENGTH,
-    Budget,
-    ImportanceFactors,
-    LatencyTable,
-    Selection,
-    SelectionSettings,
-    TablePieces,
-    piece_mass,
-    piece_order,
-    select,
-    smallest_total_density,
-)
-from pruning.sites import (
+from pruning.bert.shapes import (
     BertShape,
     Masks,
     NetworkShape,
@@ -36,6 +21,19 @@ from pruning.sites import (
     count_parameters,
     network_shape,
     table_parameters,
+)
+from pruning.errors import ConfigError, SelectionError
+from pruning.importance.factors import ImportanceFactors, TablePieces, piece_mass
+from pruning.selection.select import (
+    BUDGET_KINDS,
+    FLOP_LENGTH,
+    Budget,
+    LatencyTable,
+    Selection,
+    SelectionSettings,
+    piece_order,
+    select,
+    smallest_total_density,
 )
 
 SMALL = BertShape(3, 4, 8, 32, 64, 300, 16, 2, 32, 2)

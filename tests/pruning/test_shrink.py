@@ -13,14 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from pruning import shrink, slimbert
-from pruning.backbones import find_backbone, load_backbone
+from pruning.bert.backbones import find_backbone, load_backbone
+from pruning.bert.model import attach, bert_shape, masked_copy, read_factors, read_weights
+from pruning.bert.shapes import BertShape, Masks, Site, count_parameters, network_shape
+from pruning.bert.slim_layer import slim_layers
+from pruning.bert.weights import BertWeights
+from pruning.compress import shrink
+from pruning.data.tasks import get_task
 from pruning.errors import SelectionError
-from pruning.model import attach, bert_shape, masked_copy, read_factors, read_weights
-from pruning.sites import BertShape, Masks, Site, count_parameters, network_shape
-from pruning.slim_layer import slim_layers
-from pruning.tasks import get_task
-from pruning.weights import BertWeights
+from pruning.slimbert import network as slimbert
 
 TOLERANCE = 1e-4
 Inputs = dict[str, torch.Tensor]

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pruning.errors import SelectionError
-from pruning.sites import (
+from pruning.bert.shapes import (
     LAYER_SITES,
     BertShape,
     LayerShape,
@@ -23,6 +22,7 @@ from pruning.sites import (
     network_shape,
     table_parameters,
 )
+from pruning.errors import SelectionError
 
 MINILM = BertShape(6, 12, 32, 384, 1536, 30522, 512, 2, 384, 2)
 BERT_BASE = BertShape(12, 12, 64, 768, 3072, 30522, 512, 2, 768, 2)

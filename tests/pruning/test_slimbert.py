@@ -18,12 +18,12 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer, pipeline
 from transformers.utils import logging
 
-from pruning import slimbert
+from pruning.bert.model import bert_shape, hook_gates, masked_copy, read_weights
+from pruning.bert.shapes import BertShape, Masks, Site, count_parameters
+from pruning.bert.vocabulary import cut_tokenizer, protected_pieces
+from pruning.compress.shrink import shrink
 from pruning.errors import SlimVizError
-from pruning.model import bert_shape, hook_gates, masked_copy, read_weights
-from pruning.shrink import shrink
-from pruning.sites import BertShape, Masks, Site, count_parameters
-from pruning.vocabulary import cut_tokenizer, protected_pieces
+from pruning.slimbert import network as slimbert
 
 Inputs = dict[str, torch.Tensor]
 ROOT = Path(__file__).resolve().parents[2]

@@ -22,12 +22,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from pruning import atomic
+from pruning.bert.shapes import BertShape, Site, count_flops
+from pruning.data.tasks import get_task
 from pruning.errors import StoreError
-from pruning.schema import network_from_json, network_to_json, parameters_to_json
-from pruning.selection import Budget, ImportanceFactors, Selection, SelectionSettings, TablePieces, select
-from pruning.sites import BertShape, Site, count_flops
-from pruning.store import (
+from pruning.importance.factors import ImportanceFactors, TablePieces
+from pruning.selection.select import Budget, Selection, SelectionSettings, select
+from pruning.study import atomic
+from pruning.study.document import network_from_json, network_to_json, parameters_to_json
+from pruning.study.write import (
     BrokenStudy,
     Study,
     check_destination,
@@ -43,7 +45,6 @@ from pruning.store import (
     verify,
     write_study,
 )
-from pruning.tasks import get_task
 
 SHAPE = BertShape(
     layers=2, heads=2, head_size=4, hidden=8, ffn=16, vocabulary=40, positions=32, token_types=2, pooler=8, labels=2
@@ -261,7 +262,7 @@ def test_unknown_budget_is_named(stored: Path) -> None:
 
 
 def test_store_needs_no_torch() -> None:
-    code = "import sys, pruning.store; print({'torch', 'transformers', 'pandas'} & set(sys.modules))"
+    code = "import sys, pruning.study.write; print({'torch', 'transformers', 'pandas'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 import torch
 
-from pruning.data import Examples
+from pruning.data.examples import Examples
+from pruning.data.study_data import joined, transfer_examples
+from pruning.data.tasks import get_task
 from pruning.errors import ConfigError
-from pruning.study_data import joined, transfer_examples
-from pruning.tasks import get_task
-from pruning.training import task_loss
+from pruning.losses import task_loss
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from pruning.data.tables import read_table, tab_separated
 from pruning.errors import DataError
-from pruning.tables import read_table, tab_separated
 
 ROWS = {"text": ['He said "no", twice', "two\nlines", "naïve 🙂", "NA"], "label": ["a", "b", "a", "null"]}
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pruning.data.tasks import TASKS, Task, custom_task, get_task
 from pruning.errors import ConfigError
-from pruning.tasks import TASKS, Task, custom_task, get_task
 
 
 def test_nine_glue_tasks_with_glue_metrics() -> None:

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from pruning import teacher_cache
-from pruning.batches import Encoded, encode
-from pruning.data import Examples
+from pruning.data.batches import Encoded, encode
+from pruning.data.examples import Examples
 from pruning.errors import TrainingError
-from pruning.teacher_cache import TeacherCache, fill_cache, hidden_bytes
+from pruning.training import teacher_cache
+from pruning.training.teacher_cache import TeacherCache, fill_cache, hidden_bytes
 
 STATES, WIDTH = 3, 8  # of the tiny BERT: embeddings and two layers
 HALF = 1e-3  # relative precision of a half-precision number, about

@@ -18,26 +18,24 @@ import pytest
 import torch
 from torch import nn
 
-from pruning import training
-from pruning.batches import Encoded, EpochBuckets
+from pruning.bert.model import attach, freeze_word_table
+from pruning.bert.slim_layer import slim_layers, slim_parameters, surviving_share, total_penalty
 from pruning.config import StudyConfig
+from pruning.data.batches import Encoded, EpochBuckets
 from pruning.errors import TrainingError
-from pruning.model import attach, freeze_word_table
-from pruning.slim_layer import slim_layers, slim_parameters, surviving_share, total_penalty
-from pruning.teacher_cache import TeacherCache, fill_cache
-from pruning.training import (
+from pruning.losses import hidden_loss, logits_loss, task_loss
+from pruning.training import trainer as training
+from pruning.training.teacher_cache import TeacherCache, fill_cache
+from pruning.training.trainer import (
     COMPLETE,
     STATE,
     Distillation,
     Stage,
     StudyTrainer,
-    hidden_loss,
     load_trained_state,
-    logits_loss,
     native_bfloat16,
     newest_checkpoint,
     run_stage,
-    task_loss,
     trained_state,
     uses_bfloat16,
 )

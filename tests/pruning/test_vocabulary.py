@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerFast
 
-from pruning import vocabulary
-from pruning.backbones import find_backbone, load_tokenizer
+from pruning.bert import vocabulary
+from pruning.bert.backbones import find_backbone, load_tokenizer
 from pruning.errors import BackboneError, SelectionError
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

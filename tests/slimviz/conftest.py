@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pruning.store import Study, read_study
-from pruning.tasks import get_task
+from pruning.data.tasks import get_task
+from pruning.study.write import Study, read_study
 from tests.synthetic_study import bert_shape, write_study
 from tests.tiny_study import write_tiny_study
 
@@ -50,7 +50,7 @@ def look_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., No
     """Make the dashboard look for studies in these folders alone, not among the shipped ones."""
 
     def set_folders(*folders: Path) -> None:
-        monkeypatch.setattr("pruning.study.BUNDLED", tmp_path / "nothing-bundled")
+        monkeypatch.setattr("pruning.study.read.BUNDLED", tmp_path / "nothing-bundled")
         monkeypatch.setenv("SLIMVIZ_STUDIES", os.pathsep.join(map(str, folders)))
 
     return set_folders

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pruning.selection import Budget, ImportanceFactors, SelectionSettings, TablePieces, select
-from pruning.sites import BertShape, Masks, Site, count_flops, count_parameters
-from pruning.store import Study, load_factors, load_masks
+from pruning.bert.shapes import BertShape, Masks, Site, count_flops, count_parameters
+from pruning.importance.factors import ImportanceFactors, TablePieces
+from pruning.selection.select import Budget, SelectionSettings, select
+from pruning.study.write import Study, load_factors, load_masks
 from slimviz import frames, importance
 
 SHAPE = BertShape(2, 2, 4, 8, 16, 50, 32, 2, 8, 2)

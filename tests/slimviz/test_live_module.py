@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from pruning.errors import MeasureError, StoreError
-from pruning.store import Study, read_study
+from pruning.study.write import Study, read_study
 from slimviz import live
 from tests.tiny_study import BUDGET, MAX_LENGTH, make_bert, make_tokenizer, write_tiny_study
 
@@ -161,7 +161,7 @@ def test_an_answer_that_is_no_number_is_an_error(tmp_path: Path) -> None:
 def test_all_computing_holds_the_lock_and_answers_stay_what_they_are(
     tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pruning.latency import TIMING_LOCK
+    from pruning.measure.latency import TIMING_LOCK
     from slimviz.live_run import Drawn, LiveRun, RunSettings
     from tests.tiny_study import tiny_examples
 
@@ -252,7 +252,7 @@ def test_no_warm_up_without_a_server_or_where_it_is_switched_off(monkeypatch: py
 def test_warm_up_runs_once_and_loads_what_the_first_page_will_ask_for(
     tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pruning.study.BUNDLED", tiny_folder / "nothing")
+    monkeypatch.setattr("pruning.study.read.BUNDLED", tiny_folder / "nothing")
     monkeypatch.setenv("SLIMVIZ_STUDIES", str(tiny_folder))
     monkeypatch.setenv(live.WARM_UP_VARIABLE, "1")
     done, warm_up = threading.Event(), live._warm_up
@@ -278,7 +278,7 @@ def test_a_failing_warm_up_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_warm_up_without_studies_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pruning.study.BUNDLED", tmp_path)
+    monkeypatch.setattr("pruning.study.read.BUNDLED", tmp_path)
     monkeypatch.setenv("SLIMVIZ_STUDIES", "")
     live.warm_up()
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pruning import evaluate
+from pruning.data.tasks import custom_task, get_task
 from pruning.errors import DataError
-from pruning.measure import predict_logits
-from pruning.store import read_study
-from pruning.tasks import custom_task, get_task
+from pruning.measure import metrics as evaluate
+from pruning.measure.networks import predict_logits
+from pruning.study.write import read_study
 from slimviz import live, live_run
 from slimviz.live_run import Drawn, LiveRun, RunSettings
 from tests.tiny_study import BUDGET, MAX_LENGTH, tiny_examples, write_probe, write_tiny_study
@@ -38,7 +38,7 @@ def no_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No GLUE folder named, no hub, and an empty folder for probe sets, which is returned."""
     monkeypatch.delenv("SLIMVIZ_GLUE", raising=False)
     monkeypatch.setattr(live_run, "_hub_answers", lambda: False)
-    monkeypatch.setattr("pruning.data.PROBE_FOLDER", tmp_path / "probe")
+    monkeypatch.setattr("pruning.data.examples.PROBE_FOLDER", tmp_path / "probe")
     return tmp_path / "probe"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pruning.errors import SelectionError, StoreError
-from pruning.store import Study
+from pruning.study.write import Study
 from slimviz import loaders
 from tests.synthetic_study import edit, write_study
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pruning.sites import BertShape, Masks, Site
-from pruning.store import Study, load_factors, load_masks
+from pruning.bert.shapes import BertShape, Masks, Site
+from pruning.study.write import Study, load_factors, load_masks
 from slimviz import frames, head_frames, sentences
 from slimviz.head_frames import HeadStudy
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pruning.sites import Site
+from pruning.bert.shapes import Site
 from slimviz import theme
 
 CONFIG = Path(__file__).resolve().parents[2] / ".streamlit" / "config.toml"

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pruning.selection import Budget, Selection, select
-from pruning.sites import BertShape, Masks, Site
-from pruning.store import Study, load_factors, load_masks
+from pruning.bert.shapes import BertShape, Masks, Site
+from pruning.selection.select import Budget, Selection, select
+from pruning.study.write import Study, load_factors, load_masks
 from slimviz import frames, head_frames
 from slimviz.charts.head_map import CLICK, difference_map, head_map
 from slimviz.charts.layer_bars import CLICK as BAR_CLICK

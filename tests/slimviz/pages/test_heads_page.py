@@ -6,7 +6,7 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from pruning.sites import Site
+from pruning.bert.shapes import Site
 from tests.synthetic_study import write_study
 
 

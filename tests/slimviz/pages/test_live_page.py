@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pruning.store import read_study
+from pruning.study.write import read_study
 from slimviz import live, live_run
 from slimviz.live_run import Drawn, LiveRun, RunSettings
 from slimviz.pages import live as live_page
@@ -26,7 +26,7 @@ BOTH = (live.TEACHER, f"slim-{BUDGET}")
 def only_the_probe_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for task in ("sst2", "stsb"):
         write_probe(tmp_path / "probe", task)
-    monkeypatch.setattr("pruning.data.PROBE_FOLDER", tmp_path / "probe")
+    monkeypatch.setattr("pruning.data.examples.PROBE_FOLDER", tmp_path / "probe")
     monkeypatch.setattr(live_run, "_hub_answers", lambda: False)
     monkeypatch.setattr(live_run, "SPEED_ROUNDS", 5)
     monkeypatch.delenv("SLIMVIZ_GLUE", raising=False)
@@ -70,7 +70,7 @@ def test_before_a_run(open_page: Callable[..., AppTest], tiny_folder: Path) -> N
 def test_devices_that_are_not_here_are_listed_with_the_reason(
     open_page: Callable[..., AppTest], tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pruning.measure import DeviceInfo
+    from pruning.measure.networks import DeviceInfo
 
     found = [
         DeviceInfo("cpu", "CPU (made up)", True),

@@ -20,7 +20,7 @@ from tests.tiny_study import BUDGET, MAX_LENGTH, tiny_examples, write_probe, wri
 def tiny_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for task in ("sst2", "stsb"):
         write_probe(tmp_path / "probe", task)
-    monkeypatch.setattr("pruning.data.PROBE_FOLDER", tmp_path / "probe")
+    monkeypatch.setattr("pruning.data.examples.PROBE_FOLDER", tmp_path / "probe")
     live._load_network.clear()
     yield
     live._load_network.clear()
@@ -293,7 +293,7 @@ def test_speed_in_words(slim_ms: float, runs: int, words: str) -> None:
 
 
 def test_scores_outside_their_range_do_not_break_the_bar() -> None:
-    from pruning.tasks import get_task
+    from pruning.data.tasks import get_task
 
     bar = playground.bars(get_task("stsb"), answer("teacher", 1.0, score=7.25), "#123456", "#eeeeee")
     assert "7.25" in bar

@@ -1,0 +1,1 @@
+"""A dense network -> a smaller one: shrink, quantise."""

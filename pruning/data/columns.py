@@ -1,0 +1,103 @@
+"""A table's columns -> checked texts, class numbers and scores; whatever is wrong is named with its row."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from pruning.data.tables import Table
+from pruning.errors import DataError
+
+WHOLE_NUMBER = re.compile(r"-?\d+\.0+")  # how a column of numbers with a gap somewhere is often written
+LARGEST_SCORE = float(np.finfo(np.float32).max)
+MOST_INFERRED_LABELS = 20  # above this, values that differ in most rows are texts rather than label words
+
+
+def checked_texts(table: Table, column: str, empty_allowed: bool) -> tuple[str, ...]:
+    """A column of texts. GLUE itself has a few empty ones (in QQP); in a user's own data they are a mistake."""
+    values = table.column(column)
+    for number, value in enumerate(values, start=1):
+        if _is_missing(value) or (not empty_allowed and isinstance(value, str) and not value.strip()):
+            raise DataError(f"{table.where}: row {number}, column {column!r} is empty, expected a text")
+        if not isinstance(value, str):
+            raise DataError(f"{table.where}: row {number}, column {column!r} is {value!r:.40}, expected a text")
+    return tuple(values)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _label_words(values: Sequence[Any], where: str) -> list[str]:
+    """Labels as words: 1, 1.0 and "1.0" are "1", True is "true"."""
+    words = []
+    for number, value in enumerate(values, start=1):
+        if _is_missing(value) or (isinstance(value, str) and not value.strip()):
+            raise DataError(f"{where}: row {number} is empty, expected a label")
+        if isinstance(value, bool):
+            value = str(value).lower()
+        elif isinstance(value, float) and value.is_integer():
+            value = int(value)
+        elif isinstance(value, str) and WHOLE_NUMBER.fullmatch(value.strip()):
+            value = value.split(".")[0]
+        elif not isinstance(value, (str, int, float)):
+            raise DataError(f"{where}: row {number} is {value!r:.40}, expected a word or a number")
+        words.append(str(value).strip())
+    return words
+
+
+def infer_labels(values: Sequence[Any], where: str) -> tuple[str, ...]:
+    """The distinct label words, sorted: as numbers where all are whole numbers."""
+    words = _label_words(values, where)
+    distinct = set(words)
+    if _all(int, distinct):
+        return tuple(sorted(distinct, key=lambda word: (int(word), word)))
+    if _all(float, distinct):
+        score = next(word for word in words if not _all(int, [word]))
+        raise DataError(f"{where}: {score!r} looks like a score, expected label words, or a regression to be asked for")
+    if len(distinct) > max(MOST_INFERRED_LABELS, len(words) // 2):
+        raise DataError(f"{where}: {len(distinct)} different values in {len(words)} rows, expected a few label words")
+    return tuple(sorted(distinct))
+
+
+def class_numbers(values: Sequence[Any], labels: tuple[str, ...], where: str) -> np.ndarray:
+    """Label numbers: the values are label words throughout, or else numbers throughout."""
+    words = _label_words(values, where)
+    numbers = {word: number for number, word in enumerate(labels)}
+    if not set(words) <= set(numbers) and set(words) <= set(map(str, range(len(labels)))):
+        numbers = {str(number): number for number in range(len(labels))}
+    for row, word in enumerate(words, start=1):
+        if word not in numbers:
+            expected = f"expected {', '.join(labels)}, or throughout 0 to {len(labels) - 1}"
+            what = "has no label (-1)" if word == "-1" else f"has the unknown label {word!r:.40}"
+            raise DataError(f"{where}: row {row} {what}, {expected}")
+    return np.array([numbers[word] for word in words], dtype=np.int64)
+
+
+def scores(values: Sequence[Any], where: str, allowed: tuple[float, float] | None) -> np.ndarray:
+    """A regression's labels as float32: finite numbers within the allowed range."""
+    low, high = allowed or (-LARGEST_SCORE, LARGEST_SCORE)
+    expected = "expected a number" if allowed is None else f"expected a number from {low:g} to {high:g}"
+    checked = []
+    for row, value in enumerate(values, start=1):
+        try:
+            score = math.nan if isinstance(value, bool) or value is None else float(value)
+        except (TypeError, ValueError, OverflowError):
+            score = math.nan
+        if not math.isfinite(score) or not low <= score <= high:
+            raise DataError(f"{where}: row {row} is {value!r:.40}, {expected}")
+        checked.append(score)
+    return np.array(checked, dtype=np.float32)
+
+
+def _all(kind: Callable[[str], Any], words: Sequence[str] | set[str]) -> bool:
+    try:
+        for word in words:
+            kind(word)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,112 @@
+"""A device's milliseconds per sub-layer width, measured, for selections under a latency budget.
+
+python -m pruning.measure.latency_table        prints the table of the embedded backbone's widths as JSON
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from pruning.bert.shapes import BertShape, LayerShape, NetworkShape
+from pruning.measure.latency import latency
+from pruning.selection.select import LatencyTable
+
+REPEATED = 4  # equal layers in a timed network, so that a layer's share stands out of the rest
+RUNS = 15
+
+
+def latency_table(
+    shape: BertShape, *, batch: int = 1, length: int = 32, device: str = "cpu", steps: int = 5, runs: int = RUNS
+) -> LatencyTable:
+    """Time networks of a few widths in turns and take their differences.
+
+    Args:
+        shape: the teacher's widths; tables reach from nothing to these.
+        batch: texts a batch.
+        length: tokens a text.
+        device: where to time.
+        steps: widths timed per kind of sub-layer, besides none.
+        runs: timed rounds.
+
+    Returns:
+        Milliseconds per attention sub-layer by heads, per FFN by units, and of the rest.
+    """
+    heads = _widths(shape.heads, steps)
+    units = _widths(shape.ffn, steps)
+    networks = {"empty": _network(shape, 0, 0, device)}
+    networks |= {f"heads-{count}": _network(shape, count, 0, device) for count in heads[1:]}
+    networks |= {f"ffn-{count}": _network(shape, 0, count, device) for count in units[1:]}
+    inputs = _inputs(shape, batch, length, device)
+    taken = latency({name: (model, inputs) for name, model in networks.items()}, runs=runs, warmup=3, device=device)
+    empty = taken["empty"].median_ms
+
+    def per_layer(name: str) -> float:
+        return max(0.0, taken[name].median_ms - empty) / REPEATED
+
+    return LatencyTable(
+        heads=heads,
+        attention_ms=(0.0, *(per_layer(f"heads-{count}") for count in heads[1:])),
+        ffn=units,
+        ffn_ms=(0.0, *(per_layer(f"ffn-{count}") for count in units[1:])),
+        other_ms=empty,
+    )
+
+
+def _widths(most: int, steps: int) -> tuple[int, ...]:
+    return tuple(sorted({round(most * step / steps) for step in range(steps + 1)}))
+
+
+def _network(shape: BertShape, heads: int, ffn: int, device: str) -> Any:
+    from pruning.slimbert.network import SlimBertConfig, SlimBertForSequenceClassification
+
+    layer = LayerShape(
+        heads=heads,
+        value_width=shape.head_size if heads else 0,
+        attention_reads=shape.hidden if heads else 0,
+        ffn=ffn,
+        ffn_reads=shape.hidden if ffn else 0,
+    )
+    network = NetworkShape(
+        vocabulary=1000,  # rows of a table do not cost time
+        rank=None,
+        positions=shape.positions,
+        token_types=shape.token_types,
+        hidden=shape.hidden,
+        head_size=shape.head_size,
+        layers=(layer,) * REPEATED,
+        pooler=shape.pooler,
+        labels=shape.labels,
+    )
+    settings: dict[str, Any] = {"num_labels": network.labels}  # one of transformers' own, not among the class's fields
+    config = SlimBertConfig(
+        vocab_size=network.vocabulary,
+        max_position_embeddings=network.positions,
+        type_vocab_size=network.token_types,
+        hidden_size=network.hidden,
+        head_size=network.head_size,
+        layers=[asdict(one) for one in network.layers],
+        kept_heads=[list(range(heads))] * REPEATED,
+        pooler_size=network.pooler,
+        **settings,
+    )
+    model: Any = SlimBertForSequenceClassification(config)
+    return model.to(device).eval()
+
+
+def _inputs(shape: BertShape, batch: int, length: int, device: str) -> dict[str, Any]:
+    import torch
+
+    ids = torch.randint(0, 1000, (batch, min(length, shape.positions)), device=device)
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
+
+
+def main() -> None:
+    """Print the table of the embedded backbone's widths on this machine's CPU."""
+    shape = BertShape(6, 12, 32, 384, 1536, 30522, 512, 2, 384, 2)
+    print(json.dumps(asdict(latency_table(shape))))
+
+
+if __name__ == "__main__":
+    main()

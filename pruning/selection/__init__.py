@@ -1,0 +1,1 @@
+"""Importance factors and a budget -> masks, vocabulary and rank (NumPy, no torch)."""

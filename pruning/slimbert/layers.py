@@ -1,0 +1,215 @@
+"""Widths of a slim network as a `transformers` configuration, and the layers built from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+from transformers import PreTrainedConfig
+from transformers.activations import ACT2FN
+
+from pruning.bert.shapes import LayerShape, NetworkShape
+from pruning.errors import SlimVizError
+
+
+class SlimBertConfig(PreTrainedConfig):
+    """Widths of a slim network.
+
+    Attributes:
+        vocab_size: pieces in the word table.
+        rank: width of the factored word table, or None where it is not factored.
+        max_position_embeddings: longest input.
+        type_vocab_size: segments.
+        hidden_size: residual width.
+        head_size: query/key width of every head, and the attention scale ``1/sqrt(head_size)``.
+        layers: one dictionary of `LayerShape`'s fields per layer.
+        kept_heads: original numbers of each layer's surviving heads.
+        pooler_size: units of the pooler.
+        original: `BertShape`'s fields of the dense network that this one was cut from.
+    """
+
+    model_type = "slimbert"
+
+    vocab_size: int = 30522
+    rank: int | None = None
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    hidden_size: int = 384
+    head_size: int = 32
+    layers: list | None = None
+    kept_heads: list | None = None
+    pooler_size: int = 384
+    hidden_act: str = "gelu"
+    layer_norm_eps: float = 1e-12
+    initializer_range: float = 0.02
+    pad_token_id: int | None = 0
+    original: dict | None = None
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        """Fill in what a configuration without layers needs."""
+        self.layers = self.layers or []
+        self.kept_heads = self.kept_heads or [list(range(layer["heads"])) for layer in self.layers]
+        super().__post_init__(**kwargs)
+
+    @property
+    def num_hidden_layers(self) -> int:
+        """How many layers there are, empty ones included."""
+        return len(self.layers or [])
+
+
+def shape_of(config: SlimBertConfig) -> NetworkShape:
+    """A slim network's widths, for counting."""
+    return NetworkShape(
+        vocabulary=config.vocab_size,
+        rank=config.rank,
+        positions=config.max_position_embeddings,
+        token_types=config.type_vocab_size,
+        hidden=config.hidden_size,
+        head_size=config.head_size,
+        layers=tuple(LayerShape(**layer) for layer in config.layers or []),
+        pooler=config.pooler_size,
+        labels=config.num_labels or 0,
+    )
+
+
+class Constant(nn.Module):
+    """What an empty sub-layer leaves: a bias, ``(hidden,)``."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(hidden))
+
+
+class Reader(nn.Module):
+    """A sub-layer's view of the residual stream: all of it, or the units numbered in the buffer `reads`."""
+
+    reads: torch.Tensor | None
+
+    def __init__(self, hidden: int, reads: int) -> None:
+        super().__init__()
+        numbers = torch.arange(reads, dtype=torch.int32) if 0 < reads < hidden else None
+        self.register_buffer("reads", numbers)
+
+    def read(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(batch, tokens, hidden) -> (batch, tokens, reads)."""
+        return hidden if self.reads is None else hidden.index_select(-1, self.reads)
+
+
+class SlimAttention(Reader):
+    """Self-attention of the surviving heads, output projection, residual addition and LayerNorm."""
+
+    def __init__(self, config: SlimBertConfig, layer: LayerShape, kept_heads: list[int]) -> None:
+        super().__init__(config.hidden_size, layer.attention_reads)
+        self.heads, self.head_size, self.value_width = layer.heads, config.head_size, layer.value_width
+        self.kept_heads = kept_heads
+        self.scale = config.head_size**-0.5
+        if self.heads:
+            # Queries of all heads, then keys, then values.
+            width = layer.heads * (2 * config.head_size + layer.value_width)
+            self.projection = nn.Linear(layer.attention_reads, width)
+            self.output = nn.Linear(layer.heads * layer.value_width, config.hidden_size)
+        else:
+            self.output = Constant(config.hidden_size)
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+
+    def forward(
+        self, hidden: torch.Tensor, mask: torch.Tensor | None, gates: torch.Tensor | None, wants_weights: bool
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """(batch, tokens, hidden), mask (batch, 1, 1, tokens) to add, gates (original heads,) -> same, attention."""
+        if not self.heads:
+            return self.norm(hidden + self.output.bias), None
+        batch, tokens, _ = hidden.shape
+        width = self.heads * self.head_size
+        projected = self.projection(self.read(hidden))
+        query, key, value = projected.split((width, width, self.heads * self.value_width), dim=-1)
+        query = query.view(batch, tokens, self.heads, self.head_size).transpose(1, 2)
+        key = key.view(batch, tokens, self.heads, self.head_size).transpose(1, 2)
+        value = value.view(batch, tokens, self.heads, self.value_width).transpose(1, 2)
+        weights = None
+        if wants_weights or self.value_width != self.head_size:  # the fused kernel needs equal widths, gives no maps
+            weights = self.attend(query, key, mask)
+            context = torch.matmul(weights, value)
+        else:
+            context = functional.scaled_dot_product_attention(query, key, value, mask, scale=self.scale)
+        if gates is not None:
+            context = context * gates[self.kept_heads].view(1, -1, 1, 1)
+        context = context.transpose(1, 2).reshape(batch, tokens, self.heads * self.value_width)
+        return self.norm(self.output(context).add_(hidden)), weights
+
+    def attend(self, query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """Queries and keys (batch, heads, tokens, head size) -> attention (batch, heads, tokens, tokens)."""
+        batch, heads, tokens, size = query.shape
+        query, key = query.reshape(-1, tokens, size), key.reshape(-1, tokens, size).transpose(1, 2)
+        if mask is None:
+            scores = torch.bmm(query * self.scale, key)
+        else:
+            mask = mask.expand(batch, heads, 1, tokens).reshape(-1, 1, tokens)
+            scores = torch.baddbmm(mask, query, key, alpha=self.scale)  # scales and masks on the way
+        return scores.softmax(-1).view(batch, heads, tokens, tokens)
+
+
+class SlimFfn(Reader):
+    """Feed-forward sub-layer of the surviving units, residual addition and LayerNorm."""
+
+    def __init__(self, config: SlimBertConfig, layer: LayerShape) -> None:
+        super().__init__(config.hidden_size, layer.ffn_reads)
+        self.is_empty = layer.ffn == 0
+        if self.is_empty:
+            self.outer = Constant(config.hidden_size)
+        else:
+            self.inner = nn.Linear(layer.ffn_reads, layer.ffn)
+            self.activation = ACT2FN[config.hidden_act]
+            self.outer = nn.Linear(layer.ffn, config.hidden_size)
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(batch, tokens, hidden) -> same."""
+        if self.is_empty:
+            return self.norm(hidden + self.outer.bias)
+        return self.norm(self.outer(self.activation(self.inner(self.read(hidden)))).add_(hidden))
+
+
+class SlimBlock(nn.Module):
+    """One transformer layer."""
+
+    def __init__(self, config: SlimBertConfig, layer: LayerShape, kept_heads: list[int]) -> None:
+        super().__init__()
+        self.attention = SlimAttention(config, layer, kept_heads)
+        self.ffn = SlimFfn(config, layer)
+
+    def forward(
+        self, hidden: torch.Tensor, mask: torch.Tensor | None, gates: torch.Tensor | None, wants_weights: bool
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """See `SlimAttention.forward`."""
+        hidden, weights = self.attention(hidden, mask, gates, wants_weights)
+        return self.ffn(hidden), weights
+
+
+class SlimEmbeddings(nn.Module):
+    """Word table (factored or not), positions, token types, LayerNorm."""
+
+    def __init__(self, config: SlimBertConfig) -> None:
+        super().__init__()
+        hidden = config.hidden_size
+        self.words = nn.Embedding(config.vocab_size, hidden if config.rank is None else config.rank)
+        self.projection = None if config.rank is None else nn.Linear(config.rank, hidden, bias=False)
+        self.positions = nn.Embedding(config.max_position_embeddings, hidden)
+        self.token_types = nn.Embedding(config.type_vocab_size, hidden)
+        self.norm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
+
+    def embed_words(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """Word embeddings in the residual width: what `inputs_embeds` replaces."""
+        words = self.words(input_ids)
+        return words if self.projection is None else self.projection(words)
+
+    def forward(self, words: torch.Tensor, token_type_ids: torch.Tensor | None) -> torch.Tensor:
+        """Add positions from 0 on and token types (0 where none are given)."""
+        tokens, longest = words.shape[1], self.positions.num_embeddings
+        if tokens > longest:
+            raise SlimVizError(f"input: {tokens} tokens, expected at most {longest}, this network's position table")
+        positions = self.positions.weight[:tokens]
+        if token_type_ids is None:
+            return self.norm(words + (positions + self.token_types.weight[0]))
+        return self.norm(words + positions + self.token_types(token_type_ids))

@@ -1,0 +1,1 @@
+"""Training on the Trainer: teacher, slimming, recovery, checkpoints, the teacher's cached answers, processes."""
