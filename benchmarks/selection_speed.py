@@ -14,7 +14,8 @@ import numpy as np
 
 from pruning.bert.shapes import BertShape, Site
 from pruning.importance.factors import ImportanceFactors, TablePieces
-from pruning.selection.select import Budget, LatencyTable, select
+from pruning.selection.budget import Budget
+from pruning.selection.select import LatencyTable, select
 
 BERT_BASE = BertShape(
     layers=12,

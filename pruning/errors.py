@@ -9,7 +9,7 @@ class SlimVizError(Exception):
     """Root of every error that SlimViz raises on purpose."""
 
 
-class ConfigError(SlimVizError):
+class ConfigError(SlimVizError, ValueError):
     """A setting is unknown or out of range."""
 
 

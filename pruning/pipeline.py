@@ -27,7 +27,7 @@ from torch import nn
 from pruning.bert import backbones, vocabulary
 from pruning.bert.model import attach, bert_shape, freeze_word_table, read_factors, read_weights, word_table
 from pruning.compress import shrink
-from pruning.config import StudyConfig, percent_name
+from pruning.config import StudyConfig
 from pruning.data.batches import Encoded, collate, encode
 from pruning.data.examples import Examples
 from pruning.data.study_data import StudyData, joined
@@ -36,7 +36,9 @@ from pruning.errors import ConfigError
 from pruning.importance import criteria as importance
 from pruning.importance.factors import ImportanceFactors, TablePieces, piece_mass
 from pruning.measure.metrics import metrics
-from pruning.selection.select import Budget, Selection, SelectionSettings, select
+from pruning.selection.budget import Budget
+from pruning.selection.select import Selection, select
+from pruning.selection.settings import SelectionSettings
 from pruning.slimbert import network as slimbert
 from pruning.study.read import factors_from_arrays
 from pruning.study.write import factor_arrays
@@ -173,7 +175,7 @@ def run_study(
     extra = [] if data.transfer is None else [data.transfer.sha256]
     networks = []
     for budget in config.budgets:
-        epochs = config.recovery_epochs(budget)
+        epochs = config.recover.epochs_at(budget)
         name = f"recover-{percent_name(budget)}"
         stage_folder = slim_folder / f"{name}-{_hash(_part(config, RECOVER_FIELDS), epochs, *extra)}"
         with seconds.of(name, stage_folder):
@@ -196,7 +198,7 @@ def identity(config: StudyConfig, data: StudyData) -> dict[str, Any]:
     return {
         "task": data.task.to_json(),
         "backbone": {"sha256": backbones.find_backbone(config.backbone).sha256},
-        "config": config.resolve(len(train)).to_json(),
+        "config": config.resolve(len(train)),
         "provenance": {"seed": config.seed, "data": {"train": {"rows": len(train), "sha256": train.sha256}}},
     }
 
@@ -213,25 +215,25 @@ def train_teacher(
 ) -> tuple[Any, list[dict[str, Any]]]:
     """Fine-tune the backbone by adapter or fully; returns the stored, reloaded dense teacher and its history."""
     model = backbones.load_backbone(backbone, task, config.seed)
-    is_adapter = config.teacher == "adapter"
+    is_adapter = config.teacher.tuning == "adapter"
     if is_adapter:
         from peft import LoraConfig, get_peft_model
 
         settings = LoraConfig(
-            r=config.adapter_rank,
-            lora_alpha=config.adapter_rank,
+            r=config.teacher.rank,
+            lora_alpha=config.teacher.rank,
             target_modules=list(LORA_TARGETS),
             modules_to_save=["pooler", "classifier"],
             lora_dropout=0.0,
         )
         torch.manual_seed(config.seed)
         model = get_peft_model(model, settings)
-    rate = config.teacher_rate if is_adapter else config.full_rate
+    rate = config.teacher.rate if is_adapter else config.teacher.full_rate
     stage = Stage(
         name="teacher",
         folder=folder,
         encoded=encoded,
-        epochs=config.teacher_epochs,
+        epochs=config.teacher.epochs,
         rate=rate,
         is_regression=task.is_regression,
         evaluate=_evaluator(task, validation),
@@ -284,17 +286,23 @@ def slim(
     model = copy.deepcopy(teacher)
     _without_dropout(model)
     freeze_word_table(model)
-    attach(model, sites=config.sites, penalty=config.penalty)
+    attach(model, sites=config.slim.sites, penalty=config.slim.penalty)
     stage = Stage(
         name="slim",
         folder=folder,
         encoded=encoded,
-        epochs=config.slim_epochs,
-        rate=config.slim_rate,
+        epochs=config.slim.epochs,
+        rate=config.slim.rate,
         is_regression=task.is_regression,
-        alpha_rate=config.alpha_rate,
-        penalty_weight=config.penalty_weight,
-        distillation=Distillation(cache, config.temperature, config.logits_weight, 0.0, config.task_weight),
+        alpha_rate=config.slim.alpha_rate,
+        penalty_weight=config.slim.penalty_weight,
+        distillation=Distillation(
+            cache,
+            config.distillation.temperature,
+            config.distillation.logits_weight,
+            0.0,
+            config.distillation.task_weight,
+        ),
         evaluate=_evaluator(task, validation),
     )
     history = run_stage(model, stage, config, device=device, quiet=quiet)
@@ -354,16 +362,22 @@ def cut_and_recover(
         ]
     )
     columns = np.flatnonzero(selection.masks.hidden) if not selection.masks.hidden.all() else None
-    hidden_weight = config.hidden_weight if cache.has_hidden else 0.0
+    hidden_weight = config.recover.hidden_weight if cache.has_hidden else 0.0
     stage = Stage(
         name=name,
         folder=folder,
         encoded=own,
-        epochs=config.recovery_epochs(budget),
-        rate=config.recover_rate,
+        epochs=config.recover.epochs_at(budget),
+        rate=config.recover.rate,
         is_regression=task.is_regression,
         distillation=Distillation(
-            cache, config.temperature, config.logits_weight, hidden_weight, config.task_weight, columns, aligned
+            cache,
+            config.distillation.temperature,
+            config.distillation.logits_weight,
+            hidden_weight,
+            config.distillation.task_weight,
+            columns,
+            aligned,
         ),
         evaluate=_evaluator(task, encode(cut_tokenizer, next(iter(validation.values())), config.max_length)),
     )
@@ -427,7 +441,10 @@ def _cache(
     from tqdm import tqdm
 
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    keep = hidden_bytes(encoded, teacher.config.num_hidden_layers + 1, teacher.config.hidden_size) <= config.cache_bytes
+    keep = (
+        hidden_bytes(encoded, teacher.config.num_hidden_layers + 1, teacher.config.hidden_size)
+        <= config.recover.cache_bytes
+    )
     with (
         processes.main_first(),
         tqdm(total=len(encoded), desc="teacher's answers", unit="text", disable=quiet, mininterval=1.0) as bar,

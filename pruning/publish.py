@@ -252,7 +252,7 @@ def selection_json(selection: Selection, budget: float, run: StudyRun) -> dict[s
     return {
         "budget": {"kind": "total_density", "value": budget},
         "criterion": run.config.criterion,
-        "settings": run.config.selection.to_json(),
+        "settings": to_plain(run.config.selection),
         "total_density": selection.total_density,
         "encoder_density": selection.encoder_density,
         "parameters": asdict(selection.parameters) | {"total": selection.parameters.total},
@@ -277,7 +277,7 @@ def _document(run: StudyRun, results: list[dict[str, Any]], speed: list[dict], c
             "sha256": run.backbone.sha256,
             "shape": asdict(run.factors.shape),
         },
-        "config": run.config.to_json(),
+        "config": to_plain(run.config),
         "provenance": {
             "command": command,
             "commit": current_commit(),

@@ -14,7 +14,9 @@ import streamlit as st
 from pruning.bert.shapes import Masks
 from pruning.errors import StoreError
 from pruning.importance.factors import ImportanceFactors
-from pruning.selection.select import Budget, Selection, SelectionSettings, select
+from pruning.selection.budget import Budget
+from pruning.selection.select import Selection, select
+from pruning.selection.settings import SelectionSettings
 from pruning.study import write as store
 from pruning.study.write import BrokenStudy, Study
 

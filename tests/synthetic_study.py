@@ -20,7 +20,9 @@ from safetensors.numpy import save_file
 from pruning.bert.shapes import BertShape, Site
 from pruning.data.tasks import Task, get_task
 from pruning.importance.factors import ImportanceFactors, TablePieces
-from pruning.selection.select import Budget, Selection, SelectionSettings, select, smallest_total_density
+from pruning.selection.budget import Budget
+from pruning.selection.select import Selection, select, smallest_total_density
+from pruning.selection.settings import SelectionSettings
 from pruning.study.document import network_to_json, parameters_to_json, ratio
 
 BACKBONE = "synthetic-bert"

@@ -17,7 +17,9 @@ from pruning.bert.shapes import Site
 from pruning.cli.main import main
 from pruning.data.examples import PROBE_FOLDER, SOURCE_VARIABLE, load_examples
 from pruning.data.tasks import get_task
-from pruning.selection.select import Budget, SelectionSettings, select, smallest_total_density
+from pruning.selection.budget import Budget
+from pruning.selection.select import select, smallest_total_density
+from pruning.selection.settings import SelectionSettings
 from pruning.study.document import network_to_json
 from pruning.study.read import BUNDLED, load_factors, load_masks, load_pieces, load_pooler, read_study
 from pruning.study.verify import verify

@@ -8,10 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 
 from pruning.errors import SelectionError
+
+# Bounds that a shape read from disk is held to, so that arithmetic on a damaged one stays cheap.
+Width = Annotated[int, Meta(ge=1, le=10_000_000)]
+Kept = Annotated[int, Meta(ge=0, le=10_000_000)]
+Layers = Annotated[int, Meta(ge=1, le=1000)]
 
 
 class Site(StrEnum):
@@ -31,16 +38,16 @@ LAYER_SITES = (Site.ATTENTION_INPUT, Site.ATTENTION_CONTEXT, Site.FFN_INPUT, Sit
 class BertShape:
     """Widths of a dense BERT classifier (the teacher)."""
 
-    layers: int
-    heads: int
-    head_size: int
-    hidden: int
-    ffn: int
-    vocabulary: int
-    positions: int
-    token_types: int
-    pooler: int
-    labels: int
+    layers: Layers
+    heads: Width
+    head_size: Width
+    hidden: Width
+    ffn: Width
+    vocabulary: Width
+    positions: Width
+    token_types: Width
+    pooler: Width
+    labels: Width
 
     def units(self, site: Site) -> tuple[int, ...]:
         """Shape of a site's factors: ``(units,)`` for `hidden`, ``(layers, units)`` for the others."""
@@ -80,11 +87,11 @@ class LayerShape:
         ffn_reads: residual units that the first FFN matrix reads.
     """
 
-    heads: int
-    value_width: int
-    attention_reads: int
-    ffn: int
-    ffn_reads: int
+    heads: Kept
+    value_width: Kept
+    attention_reads: Kept
+    ffn: Kept
+    ffn_reads: Kept
 
 
 @dataclass(frozen=True)
@@ -96,15 +103,15 @@ class NetworkShape:
         head_size: query/key width of a head (never cut; the attention scale stays ``1/sqrt(head_size)``).
     """
 
-    vocabulary: int
-    rank: int | None
-    positions: int
-    token_types: int
-    hidden: int
-    head_size: int
+    vocabulary: Width
+    rank: Width | None
+    positions: Width
+    token_types: Width
+    hidden: Width
+    head_size: Width
     layers: tuple[LayerShape, ...]
-    pooler: int
-    labels: int
+    pooler: Width
+    labels: Width
 
 
 @dataclass(frozen=True)

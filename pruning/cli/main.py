@@ -382,10 +382,10 @@ def _transfer(task: Any, source: str, config: Any) -> Any:
     from pruning.data.study_data import transfer_examples
     from pruning.data.tasks import get_task
 
-    if not config.transfer:
+    if not config.recover.transfer:
         return None
-    others = [get_task(name) for name in config.transfer]
-    return transfer_examples(task, others, source, config.transfer_rows, config.seed)
+    others = [get_task(name) for name in config.recover.transfer]
+    return transfer_examples(task, others, source, config.recover.transfer_rows, config.seed)
 
 
 def _source_name(source: str) -> str:

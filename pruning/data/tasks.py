@@ -5,6 +5,7 @@ Columns, label words and label numbers are those of the Hugging Face copy of GLU
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -42,7 +43,7 @@ class Task:
     name: str
     title: str
     description: str
-    text: tuple[str] | tuple[str, str]
+    text: tuple[str, ...]
     label: str
     labels: tuple[str, ...] | None
     metrics: tuple[str, ...]
@@ -68,6 +69,9 @@ class Task:
             raise ConfigError(
                 f"task {self.name}: metrics {list(self.metrics)}, expected some of {', '.join(sorted(allowed))}"
             )
+        if self.label_range is not None and not -math.inf < self.label_range[0] < self.label_range[1] < math.inf:
+            low, high = self.label_range
+            raise ConfigError(f"task {self.name}: label range {low:g} to {high:g}, expected the lower score first")
         if not self.validation:
             raise ConfigError(f"task {self.name}: no validation split, expected at least one")
 

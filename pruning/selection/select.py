@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,24 +29,11 @@ from pruning.bert.shapes import (
 )
 from pruning.errors import ConfigError, SelectionError
 from pruning.importance.factors import ImportanceFactors, TablePieces, piece_mass
+from pruning.selection.budget import Budget
+from pruning.selection.settings import SelectionSettings
 
-BUDGET_KINDS = ("total_density", "encoder_density", "flop_ratio", "latency_ratio")
 RANK_STEP = 8
 FLOP_LENGTH = 32  # tokens; the length at which a FLOP ratio is counted
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How large the slim network may be: `value` is a ratio to the teacher, in (0, 1]."""
-
-    kind: str
-    value: float
-
-    def __post_init__(self) -> None:
-        if self.kind not in BUDGET_KINDS:
-            raise ConfigError(f"budget kind {self.kind!r}: expected one of {', '.join(BUDGET_KINDS)}")
-        if not 0 < self.value <= 1:
-            raise ConfigError(f"budget {self.kind}={self.value}: expected a ratio above 0 and at most 1")
 
 
 @dataclass(frozen=True)
@@ -70,55 +57,6 @@ class LatencyTable:
         attention = np.interp([layer.heads for layer in shape.layers], self.heads, self.attention_ms)
         ffn = np.interp([layer.ffn for layer in shape.layers], self.ffn, self.ffn_ms)
         return float(attention.sum() + ffn.sum() + self.other_ms)
-
-
-@dataclass(frozen=True)
-class SelectionSettings:
-    """Knobs of the selection, each with the reason for its default.
-
-    Attributes:
-        sites: sites whose units may be cut. The residual width and the input reads are left whole by default: a
-            narrow residual width cost 7 points of SST-2 accuracy at 10% total density in the first prototype, and a
-            partial read costs an index gather.
-        attention_preference: factor on a head's importance per parameter. Accuracy on SST-2 training rows kept out of
-            recovery, at 10% (2 epochs on 20,000 rows): 0.564 with 1 (no head is left: nothing reaches the first
-            position), 0.915 with 2, 0.908 with 4.
-        read_preference: the same for input reads, where `sites` allows to cut them.
-        table_share: share of the total budget for the word table (about half in the best small networks).
-        pooler_share: share of the total budget for the pooler.
-        general_share: weight of general English, against the training texts, when pieces compete to be kept.
-        coverage_weight: how much a point of text mass counts against a point of the table's spectral energy.
-        positions: position embeddings kept, so the longest text in tokens.
-        hidden_keep: share of the residual width kept; below 1, the least important units go.
-        round_to: round head and FFN widths to multiples of this (1: no rounding).
-        minimum_hidden: residual units never cut.
-    """
-
-    sites: tuple[Site, ...] = (Site.ATTENTION_CONTEXT, Site.FFN_HIDDEN)
-    attention_preference: float = 2.0
-    read_preference: float = 8.0
-    table_share: float = 0.5
-    pooler_share: float = 0.01
-    general_share: float = 0.2
-    coverage_weight: float = 4.0
-    positions: int = 128
-    hidden_keep: float = 1.0
-    round_to: int = 1
-    minimum_hidden: int = 16
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "sites", tuple(Site(site) for site in self.sites))
-        for name in ("table_share", "pooler_share", "general_share"):
-            if not 0 < getattr(self, name) < 1:
-                raise ConfigError(f"selection setting {name}={getattr(self, name)}: expected a share between 0 and 1")
-        if not 0 < self.hidden_keep <= 1:
-            raise ConfigError(f"selection setting hidden_keep={self.hidden_keep}: expected above 0 and at most 1")
-        if self.round_to < 1 or self.positions < 2 or self.minimum_hidden < 1:
-            raise ConfigError("selection settings round_to, minimum_hidden, positions: expected at least 1, 1 and 2")
-
-    def to_json(self) -> dict:
-        """Plain values, for the study."""
-        return asdict(self) | {"sites": [site.value for site in self.sites]}
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ def trains_on_cpu(device: str | None) -> bool:
 
 def uses_bfloat16(config: StudyConfig) -> bool:
     """Resolve the configured precision on this machine."""
-    return config.precision == "bfloat16" or (config.precision == "auto" and native_bfloat16())
+    return config.trainer.precision == "bfloat16" or (config.trainer.precision == "auto" and native_bfloat16())
 
 
 class StudyTrainer(Trainer):
@@ -121,20 +121,20 @@ class StudyTrainer(Trainer):
     def __init__(self, model: nn.Module, stage: Stage, config: StudyConfig, device: str | None, quiet: bool) -> None:
         self.stage = stage
         self.progress = StudyProgress(stage, quiet)
-        self.buckets = EpochBuckets(stage.encoded.lengths, config.batch_size, config.seed)
+        self.buckets = EpochBuckets(stage.encoded.lengths, config.trainer.batch_size, config.seed)
         steps = math.ceil(len(self.buckets) / processes.count())  # an epoch's; each process takes a batch at a step
         # The Trainer forgets the losses since its last log when it goes on, so a checkpoint always falls on a log.
-        log_steps = max(1, min(50, steps, config.checkpoint_steps))
+        log_steps = max(1, min(50, steps, config.trainer.checkpoint_steps))
         arguments = TrainingArguments(
             output_dir=str(stage.folder),
             num_train_epochs=stage.epochs,
-            per_device_train_batch_size=config.batch_size,
+            per_device_train_batch_size=config.trainer.batch_size,
             learning_rate=stage.rate,
-            weight_decay=config.weight_decay,
-            warmup_steps=int(config.warmup_share * steps * stage.epochs),
+            weight_decay=config.trainer.weight_decay,
+            warmup_steps=int(config.trainer.warmup_share * steps * stage.epochs),
             lr_scheduler_type="linear",
             logging_steps=log_steps,
-            save_steps=config.checkpoint_steps // log_steps * log_steps,
+            save_steps=config.trainer.checkpoint_steps // log_steps * log_steps,
             save_strategy="steps",
             seed=config.seed,
             bf16=uses_bfloat16(config),

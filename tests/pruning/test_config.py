@@ -11,7 +11,7 @@ import pytest
 from pruning.bert.shapes import Site
 from pruning.config import PRESETS, StudyConfig, percent_name
 from pruning.errors import ConfigError
-from pruning.selection.select import SelectionSettings
+from pruning.selection.settings import SelectionSettings
 
 CHANGED = StudyConfig(
     backbone="folder",

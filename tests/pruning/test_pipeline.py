@@ -25,7 +25,8 @@ from pruning.data.tasks import custom_task
 from pruning.errors import ConfigError, SelectionError
 from pruning.measure.networks import parameters_by_numel
 from pruning.pipeline import RECOVER_FIELDS, SLIM_FIELDS, TEACHER_FIELDS, StudyRun, run_study
-from pruning.selection.select import Budget, select, smallest_total_density
+from pruning.selection.budget import Budget
+from pruning.selection.select import select, smallest_total_density
 from pruning.training.trainer import StudyTrainer
 from tests.interrupted_run import BUDGETS, SETTINGS, made_up
 from tests.tiny_study import write_backbone

@@ -30,7 +30,9 @@ from pruning.measure import networks as measure
 from pruning.measure.metrics import correct, floor, metrics, paired_bootstrap, retention, retention_above_floor
 from pruning.pipeline import StudyRun, identity, run_study
 from pruning.publish import answer, current_commit, publish, score, stored_networks
-from pruning.selection.select import Budget, SelectionSettings, select, smallest_total_density
+from pruning.selection.budget import Budget
+from pruning.selection.select import select, smallest_total_density
+from pruning.selection.settings import SelectionSettings
 from pruning.study import write as store
 from pruning.study.document import network_to_json
 from pruning.study.read import Study, load_factors, load_history, load_masks, load_pieces

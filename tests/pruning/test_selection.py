@@ -24,17 +24,9 @@ from pruning.bert.shapes import (
 )
 from pruning.errors import ConfigError, SelectionError
 from pruning.importance.factors import ImportanceFactors, TablePieces, piece_mass
-from pruning.selection.select import (
-    BUDGET_KINDS,
-    FLOP_LENGTH,
-    Budget,
-    LatencyTable,
-    Selection,
-    SelectionSettings,
-    piece_order,
-    select,
-    smallest_total_density,
-)
+from pruning.selection.budget import BUDGET_KINDS, Budget
+from pruning.selection.select import FLOP_LENGTH, LatencyTable, Selection, piece_order, select, smallest_total_density
+from pruning.selection.settings import SelectionSettings
 
 SMALL = BertShape(3, 4, 8, 32, 64, 300, 16, 2, 32, 2)
 # One head a layer: no padding, so that what a unit costs does not depend on other heads.

@@ -26,7 +26,9 @@ from pruning.bert.shapes import BertShape, Site, count_flops
 from pruning.data.tasks import get_task
 from pruning.errors import StoreError
 from pruning.importance.factors import ImportanceFactors, TablePieces
-from pruning.selection.select import Budget, Selection, SelectionSettings, select
+from pruning.selection.budget import Budget
+from pruning.selection.select import Selection, select
+from pruning.selection.settings import SelectionSettings
 from pruning.study import atomic
 from pruning.study.document import network_from_json, network_to_json, parameters_to_json
 from pruning.study.write import (

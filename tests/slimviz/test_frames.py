@@ -6,7 +6,9 @@ import pytest
 
 from pruning.bert.shapes import BertShape, Masks, Site, count_flops, count_parameters
 from pruning.importance.factors import ImportanceFactors, TablePieces
-from pruning.selection.select import Budget, SelectionSettings, select
+from pruning.selection.budget import Budget
+from pruning.selection.select import select
+from pruning.selection.settings import SelectionSettings
 from pruning.study.write import Study, load_factors, load_masks
 from slimviz import frames, importance
 

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from pruning.bert.shapes import BertShape, Masks, Site
-from pruning.selection.select import Budget, Selection, select
+from pruning.selection.budget import Budget
+from pruning.selection.select import Selection, select
 from pruning.study.write import Study, load_factors, load_masks
 from slimviz import frames, head_frames
 from slimviz.charts.head_map import CLICK, difference_map, head_map

@@ -1,0 +1,84 @@
+"""Which network of a study is meant: one type with one spelling."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from msgspec import Meta
+
+from pruning.errors import ConfigError
+from pruning.records import Record, Seed
+
+TEACHER_METHOD = "teacher"
+FLOAT = "float32"
+PRECISIONS = (FLOAT, "int8")
+_BUDGET = r"(?:(?:encoder|flops|latency)-)?[0-9]{1,3}(?:\.[0-9]{1,9})?"
+_SPELLING = re.compile(
+    rf"(?P<method>[a-z]+(?:-[a-z]+)*?)(?:-(?P<budget>{_BUDGET}))?(?:-seed(?P<seed>[0-9]{{1,10}}))?(?:-(?P<precision>int8))?"
+)
+BudgetName = Annotated[str, Meta(pattern=rf"^{_BUDGET}$")]
+
+
+class Variant(Record, frozen=True):
+    """One network of a study.
+
+    Attributes:
+        method: how it was made: "teacher" (nothing cut), "slim" (cut and recovered), "one-shot" (cut, not recovered).
+        budget: name of the budget it was cut to ("10", "flops-25"); None for the teacher.
+        seed: of its training where that is not the study's own.
+        precision: what it computes in.
+    """
+
+    method: Annotated[str, Meta(pattern=r"^[a-z]+(?:-[a-z]+)*$", max_length=40)]
+    budget: BudgetName | None = None
+    seed: Seed | None = None
+    precision: str = FLOAT
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.method == TEACHER_METHOD) != (self.budget is None):
+            raise ConfigError(f"variant {self.name!r}: expected a budget for every network but the teacher")
+        if self.precision not in PRECISIONS:
+            raise ConfigError(f"variant {self.name!r}: precision, expected one of {', '.join(PRECISIONS)}")
+
+    @property
+    def name(self) -> str:
+        """How the variant is spelled: "teacher", "slim-10", "slim-10-seed1-int8"; also its folder's name."""
+        parts = [self.method, self.budget, None if self.seed is None else f"seed{self.seed}"]
+        parts.append(None if self.precision == FLOAT else self.precision)
+        return "-".join(part for part in parts if part)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_teacher(self) -> bool:
+        """Whether this is the dense network that all others are compared with."""
+        return self.method == TEACHER_METHOD
+
+    @classmethod
+    def parse(cls, text: str) -> Variant:
+        """The inverse of `name`.
+
+        Raises:
+            ConfigError: if the text spells no variant.
+        """
+        match = _SPELLING.fullmatch(text)
+        if match is None:
+            raise ConfigError(f"variant {text!r:.40}: expected a spelling such as teacher, slim-10 or one-shot-10")
+        seed, precision = match["seed"], match["precision"]
+        return cls(match["method"], match["budget"], None if seed is None else int(seed), precision or FLOAT)
+
+
+TEACHER = Variant(TEACHER_METHOD)
+
+
+def slim(budget: str) -> Variant:
+    """The slim network cut to a budget and recovered, by the study's own method."""
+    return Variant("slim", budget)
+
+
+def one_shot(budget: str) -> Variant:
+    """The same before recovery."""
+    return Variant("one-shot", budget)
