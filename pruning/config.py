@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
 
 from pruning.bert.shapes import Site
+from pruning.data.tasks import TASKS
 from pruning.errors import ConfigError
-from pruning.records import Count, Density, Positive, Rate, Record, Seed, Share, Text, Weight
+from pruning.records import Count, Density, Positive, Rate, Record, Seed, Share, Text, Weight, expectation, shown
 from pruning.selection.budget import BUDGET_KINDS, Budget
 from pruning.selection.settings import SelectionSettings
 
@@ -35,7 +36,7 @@ class TrainerSettings(Record, frozen=True):
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     batch_size: Annotated[int, Meta(ge=0, le=65_536)] = 0
-    weight_decay: Weight = 0.01
+    weight_decay: Annotated[float, Meta(ge=0, le=10)] = 0.01
     warmup_share: Share = 0.1
     checkpoint_steps: Annotated[int, Meta(ge=1, le=1_000_000)] = 200
 
@@ -72,9 +73,14 @@ class DistillationSettings(Record, frozen=True):
 
     label: ClassVar[str] = "distillation."
 
-    temperature: Annotated[float, Meta(gt=0, le=1000)] = 2.0
+    temperature: Annotated[float, Meta(gt=0, le=100)] = 2.0
     logits_weight: Weight = 1.0
     task_weight: Weight = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.logits_weight and not self.task_weight:
+            raise ConfigError("distillation.logits_weight and task_weight are both 0, expected something to learn from")
 
 
 class SlimSettings(Record, frozen=True):
@@ -101,6 +107,7 @@ class SlimSettings(Record, frozen=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_choice("slim.penalty", self.penalty, PENALTIES)
+        _check_distinct("slim.sites", self.sites)
 
 
 class RecoverSettings(Record, frozen=True):
@@ -126,6 +133,12 @@ class RecoverSettings(Record, frozen=True):
     cache_bytes: Count = 12_000_000_000
     transfer: tuple[str, ...] = ()
     transfer_rows: Positive = 30_000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in self.transfer:
+            _check_choice("recover.transfer", name, tuple(TASKS))
+        _check_distinct("recover.transfer", self.transfer)
 
     def epochs_at(self, budget: float) -> int:
         """Epochs of recovery at a budget."""
@@ -175,20 +188,32 @@ class StudyConfig(Record, frozen=True):
             raise ConfigError(
                 f"selection.positions {self.selection.positions}: expected max_length's {self.max_length}; set that"
             )
+        msgspec.structs.force_setattr(self, "budgets", tuple(sorted(set(self.budgets), reverse=True)))
+        msgspec.structs.force_setattr(self, "ship", tuple(sorted(set(self.ship), reverse=True)))
         names = Counter(budget.name for budget in self.all_budgets)
         twice = [name for name, count in names.items() if count > 1]
         if twice:
-            raise ConfigError(f"budgets: two of them are called {twice[0]}%, expected budgets further apart")
+            raise ConfigError(f"budgets: two of them are called {twice[0]!r}, expected budgets further apart")
         for budget in self.ship:
             if budget not in self.budgets:
                 expected = ", ".join(f"{known:g}" for known in self.budgets)
                 raise ConfigError(f"ship {budget:g}: is not among the budgets, expected some of {expected}")
-        msgspec.structs.force_setattr(self, "budgets", tuple(sorted(self.budgets, reverse=True)))
+        self._check_ranked_sites()
+
+    def _check_ranked_sites(self) -> None:
+        """The trained factors rank only units that have one; the other criteria find one for every unit."""
+        cut = {*self.selection.sites, *([Site.HIDDEN] if self.selection.hidden_keep < 1 else [])}
+        missing = [site.value for site in Site if site in cut and site not in self.slim.sites]
+        if self.criterion == "alpha" and missing:
+            raise ConfigError(
+                f"criterion alpha: units at {missing[0]} may be cut but get no factors, expected {missing[0]} among "
+                "slim.sites or not among selection.sites"
+            )
 
     @property
     def all_budgets(self) -> tuple[Budget, ...]:
         """The budgets with their kind, largest first."""
-        return tuple(Budget(self.budget_kind, value) for value in sorted(self.budgets, reverse=True))
+        return tuple(Budget(self.budget_kind, value) for value in self.budgets)
 
     def resolve(self, rows: int) -> StudyConfig:
         """Fill in batch size and epoch counts that were left to the number of training rows."""
@@ -209,6 +234,12 @@ class StudyConfig(Record, frozen=True):
 def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise ConfigError(f"{name} {value!r:.40}: expected one of {', '.join(allowed)}")
+
+
+def _check_distinct(name: str, values: Sequence[Any]) -> None:
+    twice = [value for value, count in Counter(values).items() if count > 1]
+    if twice:
+        raise ConfigError(f"{name} {shown(values)}: names {shown(twice[:1])} twice, expected each once")
 
 
 # Settings were flat up to schema 1; commands written then still work, and `upgrade` reads studies made then.
@@ -233,6 +264,8 @@ FLAT_NAMES = {
 def with_settings(config: StudyConfig, values: Mapping[str, Any]) -> StudyConfig:
     """A configuration with some settings changed, all at once.
 
+    `selection.positions` follows a new `max_length`, and what ships follows new budgets, unless they are given, too.
+
     Args:
         config: to start from.
         values: by dotted name ("seed", "teacher.rank"); a whole stage's settings may stand under its own name.
@@ -243,21 +276,61 @@ def with_settings(config: StudyConfig, values: Mapping[str, Any]) -> StudyConfig
     groups: dict[str, dict[str, Any]] = {}
     changes: dict[str, Any] = {}
     for name, value in values.items():
-        group, _, field = FLAT_NAMES.get(name, name).partition(".")
-        target = getattr(config, group, None) if field else config
-        if (field or group) not in getattr(target, "__struct_fields__", ()):
-            raise ConfigError(f"setting {name!r:.60}: unknown, expected a NAME of pruning/config.py")
+        group, field = (name, "") if isinstance(value, Record) else _place(name)
         if field:
             groups.setdefault(group, {})[field] = value
         else:
             changes[group] = value
-    changes |= {group: getattr(config, group).replace(**fields) for group, fields in groups.items()}
+    for group, fields in groups.items():
+        changes[group] = changes.get(group, getattr(config, group)).replace(**fields)
     if "max_length" in changes and "positions" not in groups.get("selection", {}):
         changes["selection"] = changes.get("selection", config.selection).replace(positions=changes["max_length"])
-    if "budgets" in changes and "ship" not in changes:  # what ships by default follows the budgets
+    if "budgets" in changes and "ship" not in changes:
         known = tuple(budget for budget in config.ship if budget in changes["budgets"])
         changes["ship"] = known or tuple(sorted(changes["budgets"]))[:1]
     return config.replace(**changes)
+
+
+def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
+    """Settings as typed on a command line, each value in its setting's type; for `with_settings`.
+
+    Args:
+        pairs: "NAME=VALUE" with a dotted or flat name; a value of several parts is separated by commas.
+
+    Raises:
+        ConfigError: an unknown name, or a value that its setting cannot take.
+    """
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, separator, text = pair.partition("=")
+        if not separator:
+            raise ConfigError(f"--set {shown(pair)}: expected NAME=VALUE with a NAME of pruning/config.py")
+        group, field = _place(name)
+        owner = type(getattr(StudyConfig(), group)) if field else StudyConfig
+        kind = next(known.type for known in msgspec.structs.fields(owner) if known.name == (field or group))
+        is_list = isinstance(getattr(owner(), field or group), tuple)
+        try:
+            parts = [part.strip() for part in text.split(",") if part.strip()] if is_list else text.strip()
+            value = msgspec.convert(parts, kind, strict=False)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"--set {name}={shown(text)}: {expectation(error, kind)}") from None
+        if values.setdefault(f"{group}.{field}" if field else group, value) != value:
+            raise ConfigError(f"--set {name}={shown(text)}: is set twice, expected one value")
+    return values
+
+
+def _place(name: str) -> tuple[str, str]:
+    """A setting's stage and field; its own name and "" for one of the whole study.
+
+    Raises:
+        ConfigError: if there is no such setting, or the name is a whole stage's.
+    """
+    group, _, field = FLAT_NAMES.get(name, name).partition(".")
+    stage = getattr(StudyConfig(), group, None)
+    fields = stage.__struct_fields__ if isinstance(stage, Record) else ("",)
+    if group not in StudyConfig.__struct_fields__ or field not in fields:
+        raise ConfigError(f"setting {shown(name)}: unknown, expected a NAME of pruning/config.py such as teacher.rank")
+    return group, field
 
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from functools import cache
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -42,7 +43,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             try:
                 converted = msgspec.convert(plain, kind)
             except msgspec.ValidationError as error:
-                raise ConfigError(f"{self.label}{name} {shown(value)}: {expectation(error)}") from None
+                raise ConfigError(f"{self.label}{name} {shown(value)}: {expectation(error, kind)}") from None
             if converted is not value:
                 msgspec.structs.force_setattr(self, name, converted)
 
@@ -64,10 +65,22 @@ def shown(value: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def expectation(error: msgspec.ValidationError) -> str:
-    """What msgspec expected, in this project's words: "expected `int` >= 1"."""
-    text = str(error).split(", got")[0].replace("`", "")
+def expectation(error: msgspec.ValidationError, kind: Any = None) -> str:
+    """What msgspec expected of a value of this type, in this project's words: "expected int >= 1"."""
+    text = str(error).split(", got")[0].replace("`", "").replace("array", "list")
+    choices = _choices(kind)
+    if "enum value" in text and choices:
+        return f"expected some of {', '.join(choices)}"
     return text[:1].lower() + text[1:]
+
+
+def _choices(kind: Any) -> list[str]:
+    """The words that an enumeration or literal takes, or a container of them."""
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return [str(member.value) for member in kind]
+    if get_origin(kind) is Literal:
+        return [str(value) for value in get_args(kind)]
+    return [choice for inner in get_args(kind) for choice in _choices(inner)]
 
 
 def to_plain(record: Any) -> Any:
