@@ -1,20 +1,70 @@
-"""A table's columns -> checked texts, class numbers and scores; whatever is wrong is named with its row."""
+"""A table's columns -> checked texts, class numbers and scores -> examples; what is wrong is named with its row."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from pruning.data.examples import Examples
 from pruning.data.tables import Table
+from pruning.data.task import Task
 from pruning.errors import DataError
 
 WHOLE_NUMBER = re.compile(r"-?\d+\.0+")  # how a column of numbers with a gap somewhere is often written
 LARGEST_SCORE = float(np.finfo(np.float32).max)
 MOST_INFERRED_LABELS = 20  # above this, values that differ in most rows are texts rather than label words
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns are read, and what the label may be.
+
+    Attributes:
+        text: one or two text columns.
+        label: label column.
+        labels: label words in the order of their numbers, or None for a regression.
+        label_range: smallest and largest score of a regression, where known.
+    """
+
+    text: tuple[str, ...]
+    label: str
+    labels: tuple[str, ...] | None
+    label_range: tuple[float, float] | None = None
+
+    @classmethod
+    def of(cls, task: Task) -> Columns:
+        """The columns that a task names."""
+        return cls(task.text, task.label, task.labels, task.label_range)
+
+
+def to_examples(table: Table, columns: Columns, origin: str, *, empty_allowed: bool) -> Examples:
+    """The table's rows as labelled examples.
+
+    Args:
+        table: what was read.
+        columns: what of it is wanted.
+        origin: one line for people on where it came from.
+        empty_allowed: whether a text may be empty.
+
+    Raises:
+        DataError: if a column is missing, or a text or label is not what it should be.
+    """
+    if not len(table):
+        raise DataError(f"{table.where}: holds no rows, expected at least one example")
+    for column in (*columns.text, columns.label):
+        table.column(column)
+    first, *second = (checked_texts(table, column, empty_allowed) for column in columns.text)
+    where, values = f"{table.where}, column {columns.label!r}", table.column(columns.label)
+    if columns.labels is None:
+        labels = scores(values, where, columns.label_range)
+    else:
+        labels = class_numbers(values, columns.labels, where)
+    return Examples(first, second[0] if second else None, labels, origin)
 
 
 def checked_texts(table: Table, column: str, empty_allowed: bool) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pruning.data.tables import Table, read_table, tab_separated
-from pruning.data.tasks import Task
+from pruning.data.task import Task
 from pruning.errors import DataError
 
 MOST_BROKEN = 0.001  # share of a TSV's rows that may lack columns: QQP has three such, which everyone drops

@@ -38,7 +38,7 @@ def no_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No GLUE folder named, no hub, and an empty folder for probe sets, which is returned."""
     monkeypatch.delenv("SLIMVIZ_GLUE", raising=False)
     monkeypatch.setattr(live_run, "_hub_answers", lambda: False)
-    monkeypatch.setattr("pruning.data.examples.PROBE_FOLDER", tmp_path / "probe")
+    monkeypatch.setattr("pruning.data.probe.PROBE_FOLDER", tmp_path / "probe")
     return tmp_path / "probe"
 
 

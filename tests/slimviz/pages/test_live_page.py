@@ -26,7 +26,7 @@ BOTH = (live.TEACHER, f"slim-{BUDGET}")
 def only_the_probe_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for task in ("sst2", "stsb"):
         write_probe(tmp_path / "probe", task)
-    monkeypatch.setattr("pruning.data.examples.PROBE_FOLDER", tmp_path / "probe")
+    monkeypatch.setattr("pruning.data.probe.PROBE_FOLDER", tmp_path / "probe")
     monkeypatch.setattr(live_run, "_hub_answers", lambda: False)
     monkeypatch.setattr(live_run, "SPEED_ROUNDS", 5)
     monkeypatch.delenv("SLIMVIZ_GLUE", raising=False)

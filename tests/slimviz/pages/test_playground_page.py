@@ -20,7 +20,7 @@ from tests.tiny_study import BUDGET, MAX_LENGTH, tiny_examples, write_probe, wri
 def tiny_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for task in ("sst2", "stsb"):
         write_probe(tmp_path / "probe", task)
-    monkeypatch.setattr("pruning.data.examples.PROBE_FOLDER", tmp_path / "probe")
+    monkeypatch.setattr("pruning.data.probe.PROBE_FOLDER", tmp_path / "probe")
     live._load_network.clear()
     yield
     live._load_network.clear()
