@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.synthetic_study import write_study
+from tests.factories.synthetic_study import write_study
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = (

@@ -19,7 +19,7 @@ from pruning.measure.networks import predict_logits
 from pruning.study.write import read_study
 from slimviz import live, live_run
 from slimviz.live_run import Drawn, LiveRun, RunSettings
-from tests.tiny_study import BUDGET, MAX_LENGTH, tiny_examples, write_probe, write_tiny_study
+from tests.factories.tiny_study import BUDGET, MAX_LENGTH, tiny_examples, write_probe, write_tiny_study
 
 BOTH = (live.TEACHER, f"slim-{BUDGET}")
 REAL_TEXTS = RunSettings("cpu", 8, None)

@@ -16,8 +16,8 @@ from pruning.study.write import read_study
 from slimviz import live, live_run
 from slimviz.live_run import Drawn, LiveRun, RunSettings
 from slimviz.pages import live as live_page
-from tests.synthetic_study import edit
-from tests.tiny_study import BUDGET, tiny_examples, write_probe, write_tiny_study
+from tests.factories.study_document import edit
+from tests.factories.tiny_study import BUDGET, tiny_examples, write_probe, write_tiny_study
 
 BOTH = (live.TEACHER, f"slim-{BUDGET}")
 
