@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pruning.errors import DataError
+from pruning.errors import DataError, one_line
 
 
 @dataclass(frozen=True, eq=False)  # equality of arrays is not a truth value; compare checksums
@@ -36,6 +36,7 @@ class Examples:
 
     def __post_init__(self) -> None:
         """Compute the checksum; texts that are not valid Unicode are refused, as no tokenizer takes them."""
+        object.__setattr__(self, "origin", one_line(self.origin))  # it is printed, and may name a file
         digest = hashlib.sha256()
         pairs = self.pairs or (None,) * len(self.texts)
         labels = self.labels.tolist() if self.is_labelled else (None,) * len(self.texts)

@@ -21,7 +21,8 @@ def read_hub(task: Task, split: str) -> tuple[Table, str]:
         import datasets
 
         data: Any = datasets.load_dataset(HUB_NAME, task.name, split=split)
-        return Table(where, {name: list(data[name]) for name in data.column_names}), f"{where}, split {split}"
+        names = [name for name in (*task.text, task.label) if name in data.column_names]
+        return Table(where, {name: list(data[name]) for name in names}), f"{where}, split {split}"
     except Exception as error:  # whatever the network, the cache or the library raises, the remedy is the same
         reason = (str(error).strip().splitlines() or [""])[0][:200] or type(error).__name__
         raise DataError(

@@ -11,7 +11,7 @@ from pruning.data.columns import Columns, checked_texts, infer_labels, to_exampl
 from pruning.data.examples import Examples, unlabelled
 from pruning.data.tables import read_table
 from pruning.data.task import Task
-from pruning.errors import DataError
+from pruning.errors import DataError, quoted
 
 
 def load_file(
@@ -46,9 +46,9 @@ def load_file(
             f"expected {count[len(task.text)]}"
         )
     if len({*texts, label}) != len(texts) + 1:
-        given = ", ".join(map(repr, (*texts, label)))
+        given = ", ".join(map(quoted, (*texts, label)))
         raise DataError(f"{path}: columns {given} given, expected a different column for each text and the label")
-    table = read_table(path)
+    table = read_table(path, texts if label is None else (*texts, label))
     origin = f"file {Path(path).name}"
     if label is None:
         first, *second = (checked_texts(table, column, empty_allowed=False) for column in texts)
@@ -69,5 +69,5 @@ def require_two_labels(examples: Examples, labels: Sequence[str] | None) -> None
     """Raise `DataError` where all examples have the same label, from which nothing can be learned."""
     distinct = np.unique(examples.labels)
     if len(distinct) < 2:
-        only = repr(labels[int(distinct[0])]) if labels else f"{distinct[0]:g}"
+        only = quoted(labels[int(distinct[0])]) if labels else f"{distinct[0]:g}"
         raise DataError(f"{examples.origin}: all labels are {only}, expected at least two different labels to train on")

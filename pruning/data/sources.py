@@ -11,7 +11,7 @@ from pruning.data.glue_folder import read_folder
 from pruning.data.hub import read_hub
 from pruning.data.probe import load_probe
 from pruning.data.task import Task
-from pruning.errors import DataError
+from pruning.errors import DataError, quoted
 
 SOURCE_VARIABLE = "SLIMVIZ_GLUE"
 
@@ -33,7 +33,9 @@ def load_examples(task: Task, split: str, source: str | Path) -> Examples:
         split = task.validation[0]
     if split != "train" and split not in task.validation:
         expected = ", ".join(("train", *task.validation))
-        raise DataError(f"{task.name}: split {split!r} is unknown, expected one of {expected}")
+        raise DataError(f"{task.name}: split {quoted(split)} is unknown, expected one of {expected}")
+    if not str(source):
+        raise DataError("source '': is empty, expected 'hub', 'probe' or a folder")
     if source == "probe":
         return load_probe(task, split)
     table, origin = read_hub(task, split) if source == "hub" else read_folder(task, split, Path(source))

@@ -57,3 +57,9 @@ def test_hold_out_is_stated_and_depends_on_the_seed(tiny_examples: Examples) -> 
     assert len({hold_out(tiny_examples, seed)[1].texts for seed in range(10)}) > 5
     with pytest.raises(DataError, match="tiny examples, 1 of 22 rows: 1 rows, expected enough"):
         hold_out(tiny_examples.take([0]), 0)
+
+
+def test_where_they_came_from_is_one_printable_line() -> None:
+    examples = Examples(("a",), None, np.zeros(1, int), "file \x1b[2J\n.csv")
+    assert examples.origin == "file [2J .csv"
+    assert examples.take([0]).origin == "file [2J .csv, 1 of 1 rows"

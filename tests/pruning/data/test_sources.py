@@ -75,3 +75,12 @@ def test_probe_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "stsb.jsonl").write_text('{"sentence1": "A.", "sentence2": "B.", "label": 2.5}', encoding="utf-8")
     scores = load_examples(TASKS["stsb"], "validation", "probe")
     assert (scores.labels.tolist(), scores.labels.dtype, scores.domains) == ([2.5], np.float32, None)
+
+
+@pytest.mark.parametrize("source", ["", "none", "nul\0", "a" * 300, "line\nbreak \x1b[2J", "half \udcff", "x.csv/y"])
+def test_odd_sources_get_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.csv").touch()
+    with pytest.raises(DataError, match="expected") as caught:
+        load_examples(TASKS["rte"], "train", source)
+    assert str(caught.value).isprintable()
