@@ -19,7 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `python benchmarks/probe_agreement.py` works as well
 
-from pruning.data.examples import PROBE_FOLDER
+from pruning.data.probe import PROBE_FOLDER
 from pruning.data.tasks import get_task
 
 LARGEST_DISTANCE = 1.0  # scores further apart than this were dropped

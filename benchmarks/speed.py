@@ -20,7 +20,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `python benchmarks/speed.py` works as well
 from pruning.bert.shapes import count_flops
-from pruning.data.examples import Examples, load_examples
+from pruning.data.examples import Examples
+from pruning.data.sources import load_examples
 from pruning.errors import DataError, MeasureError, SlimVizError
 from pruning.measure.latency import LENGTHS, REAL_LENGTH, RUNS, TEACHER, speed_table
 from pruning.study.document import network_from_json

@@ -18,7 +18,7 @@ from pruning.bert import backbones
 from pruning.cli.main import with_settings
 from pruning.config import StudyConfig
 from pruning.data.batches import encode
-from pruning.data.examples import default_source, load_examples
+from pruning.data.sources import default_source, load_examples
 from pruning.data.tasks import get_task
 from pruning.measure.metrics import metrics
 from pruning.measure.networks import predict_logits

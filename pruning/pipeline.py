@@ -29,8 +29,8 @@ from pruning.bert.model import attach, bert_shape, freeze_word_table, read_facto
 from pruning.compress import shrink
 from pruning.config import StudyConfig
 from pruning.data.batches import Encoded, collate, encode
-from pruning.data.examples import Examples
-from pruning.data.study_data import StudyData, joined
+from pruning.data.examples import Examples, joined
+from pruning.data.study_data import StudyData
 from pruning.data.tasks import Task
 from pruning.errors import ConfigError
 from pruning.importance import criteria as importance

@@ -1,7 +1,8 @@
 """Teacher and slim networks at work: the dashboard's only module that touches torch, imported inside functions.
 
-Networks are cached by (study, variant, device), never by text. Everything that computes holds `pruning.measure.latency`'s
-one lock for timing: a prediction of another session waits for the batch that is being timed, and never disturbs it.
+Networks are cached by (study, variant, device), never by text. Everything that computes holds the one lock
+for timing of `pruning.measure.latency`: a prediction of another session waits for the batch that is being timed, and
+never disturbs it.
 """
 
 from __future__ import annotations

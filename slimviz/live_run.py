@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from pruning.data import examples as data
-from pruning.data.examples import Examples, load_examples
+from pruning.data.examples import Examples
+from pruning.data.probe import probe_file
+from pruning.data.sources import SOURCE_VARIABLE, default_source, load_examples
 from pruning.data.tasks import TASKS, Task
 from pruning.errors import DataError
 from pruning.measure.latency import summary
@@ -38,7 +39,7 @@ HUB_SECONDS = 3.0  # how long the hub has to answer before the probe set takes i
 
 @dataclass(frozen=True)
 class DataChoice:
-    """Labelled examples that may be had here: `source` as `pruning.data.examples` takes it, and its name on screen."""
+    """Labelled examples that may be had here: `source` as `load_examples` takes it, and its name on screen."""
 
     source: str
     title: str
@@ -88,10 +89,10 @@ def data_choices(task: Task) -> list[DataChoice]:
     """Where labelled examples of a task may come from, the best first; none for a task that is only a user's own."""
     choices = []
     if task.name in TASKS:
-        source = data.default_source()
+        source = default_source()
         where = "from the Hugging Face hub" if source == "hub" else f"from the folder {Path(source).name or source}"
         choices.append(DataChoice(source, f"GLUE validation, {where}"))
-    if (data.PROBE_FOLDER / f"{task.name}.jsonl").is_file():
+    if probe_file(task) is not None:
         choices.append(DataChoice("probe", "Probe set, written for this project"))
     return choices
 
@@ -113,7 +114,7 @@ def draw(task: Task, split: str, source: str, most: int | None) -> Drawn:
         if source == "hub" and not _hub_answers():
             raise DataError(
                 f"the Hugging Face hub did not answer within {HUB_SECONDS:g} seconds; expected a network, or a folder "
-                f"with GLUE in {data.SOURCE_VARIABLE}"
+                f"with GLUE in {SOURCE_VARIABLE}"
             )
         examples = load_examples(task, split, source)
     except DataError as error:

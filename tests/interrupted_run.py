@@ -35,39 +35,14 @@ import numpy as np
 from pruning.data.examples import Examples
 from pruning.data.study_data import StudyData
 from pruning.data.tasks import custom_task
-from tests.tiny_study import WORDS
+from tests.factories.own_data import made_up
+from tests.factories.quick_run import BUDGETS, SETTINGS, quick_measurements
 
 ROOT = Path(__file__).resolve().parents[1]
-SETTINGS = {
-    "max_length": 16,
-    "batch_size": 12,
-    "teacher_epochs": 2,
-    "slim_epochs": 1,
-    "recover_epochs": 2,
-    "checkpoint_steps": 2,
-    "adapter_rank": 2,
-    "precision": "float32",
-}
-BUDGETS = (0.5, 0.1)  # the tiny backbone reaches no less than 0.08
 POLL_SECONDS, LONGEST_SECONDS = 0.005, 300
 
 
 # ---- the study ---------------------------------------------------------------------------------------------------
-
-
-def made_up(rows: int, seed: int) -> Examples:
-    """Single texts of 2 to 10 words whose class follows from the words."""
-    generator = np.random.default_rng(seed)
-    texts = [" ".join(generator.choice(WORDS, 2 + number % 9)) for number in range(rows)]
-    labels = np.array([text.count("good") >= text.count("bad") + text.count("cold") for text in texts], dtype=np.int64)
-    return Examples(tuple(texts), None, labels, f"made-up texts, seed {seed}")
-
-
-def write_csv(path: Path, rows: int, seed: int) -> None:
-    """The same as a user's own file."""
-    examples = made_up(rows, seed)
-    lines = [f"{text},{'yes' if label else 'no'}" for text, label in zip(examples.texts, examples.labels, strict=True)]
-    path.write_text("\n".join(["text,label", *lines]) + "\n")
 
 
 def digest(run: Any, runs: Path) -> dict[str, Any]:
@@ -219,14 +194,11 @@ def run_study(folder: Path, name: str, strike: int | None) -> dict[str, Any]:
 
 
 def run_command(arguments: list[str]) -> int:
-    """A command, in this process, with one quick timing per cell and no other process to measure memory."""
+    """A command, in this process."""
     from pruning.cli import main as command_line
-    from pruning.measure import networks as measure
 
-    timed = measure.speed_table
-    measure.speed_table = lambda *given, **named: timed(*given, **named | {"runs": 1, "warmup": 0, "lengths": (16,)})
-    measure.peak_memory = lambda *given, **named: None
-    return command_line.main(arguments)
+    with quick_measurements():
+        return command_line.main(arguments)
 
 
 # ---- the server --------------------------------------------------------------------------------------------------
@@ -327,7 +299,7 @@ def serve(folder: Path) -> None:
 
     from pruning import pipeline, publish  # noqa: F401
     from pruning.cli import main as command_line  # noqa: F401
-    from tests.tiny_study import write_backbone
+    from tests.factories.tiny_backbone import write_backbone
 
     logging.disable_progress_bar()  # bars have a thread, too
     write_backbone(folder / "backbone")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks import probe_agreement
-from pruning.data.examples import PROBE_FOLDER, load_examples
+from pruning.data import PROBE_FOLDER, load_examples
 from pruning.data.tasks import get_task
 
 NAMES = ("cola", "mrpc", "rte", "sst2", "stsb")

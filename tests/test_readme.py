@@ -14,7 +14,8 @@ import pytest
 from benchmarks import results_table
 from pruning.cli.main import build_parser
 from pruning.study.read import BUNDLED
-from tests.synthetic_study import edit, write_study
+from tests.factories.study_document import edit
+from tests.factories.synthetic_study import write_study
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

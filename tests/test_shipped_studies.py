@@ -15,7 +15,7 @@ import pytest
 
 from pruning.bert.shapes import Site
 from pruning.cli.main import main
-from pruning.data.examples import PROBE_FOLDER, SOURCE_VARIABLE, load_examples
+from pruning.data import PROBE_FOLDER, SOURCE_VARIABLE, load_examples
 from pruning.data.tasks import get_task
 from pruning.selection.budget import Budget
 from pruning.selection.select import select, smallest_total_density

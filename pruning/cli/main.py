@@ -346,7 +346,7 @@ def _shown(value: Any) -> str:
 
 def _study_data(options: argparse.Namespace, config: Any) -> tuple[Any, str, str]:
     """Examples, the study's name, and what to tell of them (a line, or nothing)."""
-    from pruning.data.examples import default_source, hold_out, load_examples, load_file, require_two_labels
+    from pruning.data import default_source, hold_out, load_examples, load_file, require_two_labels
     from pruning.data.study_data import StudyData
     from pruning.data.tasks import custom_task, get_task
 
@@ -415,7 +415,7 @@ def _find_study(name: str) -> Any:
 
 
 def _measure(options: argparse.Namespace) -> int:
-    from pruning.data.examples import default_source, load_examples, load_file
+    from pruning.data import default_source, load_examples, load_file
 
     study = _find_study(options.study)
     task = study.task
@@ -446,7 +446,7 @@ def _measure(options: argparse.Namespace) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from pruning.data.examples import load_file, unlabelled
+    from pruning.data import load_file, unlabelled
 
     study = _find_study(options.study)
     task = study.task

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from pruning.data.tables import Table, read_table, tab_separated
-from pruning.data.tasks import Task
+from pruning.data.tables import Table, check_columns, read_table, tab_separated
+from pruning.data.task import Task
 from pruning.errors import DataError
 
 MOST_BROKEN = 0.001  # share of a TSV's rows that may lack columns: QQP has three such, which everyone drops
@@ -37,6 +37,13 @@ _LAYOUTS = {
 
 def read_folder(task: Task, split: str, folder: Path) -> tuple[Table, str]:
     """One split of a task, its columns named as the task names them, and one line on where it came from."""
+    try:
+        return _read_folder(task, split, folder)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror}), expected a folder with GLUE") from error
+
+
+def _read_folder(task: Task, split: str, folder: Path) -> tuple[Table, str]:
     if not folder.is_dir():
         raise DataError(
             f"{folder}: is not a folder, expected one with {task.name}/{split}.parquet, or 'hub' or 'probe'"
@@ -44,8 +51,9 @@ def read_folder(task: Task, split: str, folder: Path) -> tuple[Table, str]:
     parquet = folder / task.name / f"{split}.parquet"
     parts = [parquet] if parquet.is_file() else sorted((folder / task.name).glob(f"{split}-*-of-*.parquet"))
     if parts:
-        tables = [read_table(part) for part in parts]
-        joined = {name: [value for table in tables for value in table.column(name)] for name in tables[0].columns}
+        wanted = (*task.text, task.label)
+        tables = [read_table(part, wanted) for part in parts]
+        joined = {name: [value for table in tables for value in table.column(name)] for name in wanted}
         return Table(tables[0].where, joined), f"folder {folder.resolve().name}/{task.name}, split {split}"
     tried = [str(parquet)]
     layout = _LAYOUTS.get(task.name)
@@ -55,7 +63,7 @@ def read_folder(task: Task, split: str, folder: Path) -> tuple[Table, str]:
             original = folder / name / "msr_paraphrase_train.txt"
             origin = f"folder {folder.resolve().name}/{name}, split {split}"
             if path.is_file():
-                return _glue_table(task, layout, path, tab_separated(path)), origin
+                return _glue_table(task, layout, path, list(tab_separated(path))), origin
             if task.name == "mrpc" and original.is_file():
                 return _glue_table(task, layout, original, _original_mrpc(original, split)), origin
             tried.append(str(path))
@@ -67,7 +75,7 @@ def _original_mrpc(path: Path, split: str) -> list[list[str]]:
     for name in ("mrpc_dev_ids.tsv", "dev_ids.tsv"):
         if (path.parent / name).is_file():
             chosen = {tuple(row[:2]) for row in tab_separated(path.parent / name)}
-            rows = tab_separated(path)
+            rows = list(tab_separated(path))
             wanted = split != "train"
             return rows[:1] + [row for row in rows[1:] if (tuple(row[1:3]) in chosen) == wanted]
     raise DataError(f"{path.parent}: no dev.tsv and no dev_ids.tsv, expected one of them beside {path.name}")
@@ -79,9 +87,9 @@ def _glue_table(task: Task, layout: _Layout, path: Path, rows: list[list[str]]) 
     if len(rows) < 2:
         raise DataError(f"{path}: holds no rows, expected at least one example")
     found = rows[0]
-    for column in (*layout.text, layout.label):
-        Table(str(path), {name: [] for name in found}).column(column)
-    positions = [found.index(column) for column in (*layout.text, layout.label)]
+    wanted = (*layout.text, layout.label)
+    check_columns(str(path), found, wanted)
+    positions = [found.index(column) for column in wanted]
     whole = [row for row in rows[1:] if len(row) > max(positions)]
     broken = len(rows) - 1 - len(whole)
     if broken > math.ceil(MOST_BROKEN * len(rows)):

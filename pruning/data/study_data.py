@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pruning.data.examples import Examples, load_examples, unlabelled
-from pruning.data.tasks import Task
+from pruning.data.examples import Examples, unlabelled
+from pruning.data.sources import load_examples
+from pruning.data.task import Task
 from pruning.errors import ConfigError
 
 
@@ -63,15 +64,3 @@ def transfer_examples(task: Task, others: Sequence[Task], source: str, rows: int
         pairs += [rows_of[index][1] for index in chosen]
     origin = f"training texts of {', '.join(other.name for other in others)} without labels"
     return unlabelled(texts, pairs if task.is_pair else None, origin)
-
-
-def joined(first: Examples, second: Examples) -> Examples:
-    """Labelled examples followed by unlabelled ones; these get the label -1, or NaN in a regression."""
-    is_score = np.issubdtype(first.labels.dtype, np.floating)
-    missing = np.full(len(second), np.nan if is_score else -1, dtype=first.labels.dtype)
-    return Examples(
-        texts=first.texts + second.texts,
-        pairs=None if first.pairs is None else first.pairs + (second.pairs or ()),
-        labels=np.concatenate([first.labels, missing]),
-        origin=f"{first.origin}, and {second.origin}",
-    )

@@ -14,7 +14,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 
-from pruning.errors import StoreError
+from pruning.errors import StoreError, one_line
 
 DOCUMENT_FILE, FACTORS_FILE, MASKS_FILE, HISTORY_FILE = (
     "study.json",
@@ -29,12 +29,6 @@ MEBIBYTE = 2**20
 MAX_BYTES = {DOCUMENT_FILE: 16 * MEBIBYTE, FACTORS_FILE: 256 * MEBIBYTE, MASKS_FILE: 256 * MEBIBYTE}
 MAX_DIGITS = 18
 MAX_BYTES_OTHER = 64 * MEBIBYTE  # of any other file that is read whole (history, tokenizer, config)
-
-
-def one_line(text: object, limit: int = 300) -> str:
-    """Text from outside made fit for a message: one line, no control characters, of bounded length."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
-    return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
 def path_problem(path: str) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pruning.data.tasks import METRIC_TITLES
+from pruning.data.task import METRIC_TITLES
 from pruning.errors import SlimVizError
 from pruning.study.write import Study
 from slimviz import frames, live, live_run, theme

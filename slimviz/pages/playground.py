@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from pruning.data.examples import Examples, load_examples
+from pruning.data.examples import Examples
+from pruning.data.sources import load_examples
 from pruning.data.tasks import Task
 from pruning.errors import DataError, SlimVizError
 from slimviz import live, theme

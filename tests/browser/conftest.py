@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pytest
 
 from pruning.data.tasks import get_task
-from tests.synthetic_study import bert_shape, write_study
+from tests.factories.synthetic_study import bert_shape, write_study
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.conftest import PHONE, overflow, settle
-from tests.tiny_study import probe_rows, write_tiny_study
+from tests.factories.tiny_study import probe_rows, write_tiny_study
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -9,7 +9,7 @@ import pytest
 
 from slimviz.theme import PALETTES
 from tests.browser.conftest import DESKTOP, PHONE, background, overflow, settle
-from tests.tiny_study import BUDGET, write_tiny_study
+from tests.factories.tiny_study import BUDGET, write_tiny_study
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import hashlib
 import json
 import logging
@@ -26,11 +25,11 @@ from pruning.measure import networks as measure
 from pruning.study import write as store
 from pruning.study.read import read_study
 from pruning.study.verify import verify
-from tests.interrupted_run import SETTINGS, made_up, write_csv
-from tests.tiny_study import write_backbone
+from tests.factories.own_data import made_up, scored_pairs, write_csv
+from tests.factories.quick_run import SETTING_OPTIONS, frozen_garbage, quick_measurements
+from tests.factories.tiny_backbone import write_backbone
 
 resource = pytest.importorskip("resource", reason="limits on files need POSIX")
-SETTING_OPTIONS = [part for key, value in SETTINGS.items() for part in ("--set", f"{key}={value}")]
 TASKS = "cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli"
 
 
@@ -53,16 +52,8 @@ Command = Callable[..., Result]
 
 @pytest.fixture(scope="module", autouse=True)
 def quick() -> Iterator[None]:
-    """One timing per cell, no other process to measure memory, little garbage to search."""
-    timed = measure.speed_table
-    gc.collect()
-    gc.freeze()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measure, "peak_memory", lambda *given, **named: None)
-        few = {"runs": 1, "warmup": 0, "lengths": (16,)}
-        patch.setattr(measure, "speed_table", lambda *given, **named: timed(*given, **(named | few)))
+    with quick_measurements(), frozen_garbage():
         yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
@@ -178,9 +169,9 @@ def similar(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("similar")
     write_backbone(folder / "backbone")
     for name, rows, seed in (("own", 40, 0), ("validation", 12, 1)):
-        first, second = made_up(rows, seed).texts, made_up(rows, seed + 10).texts
-        scores = [len(set(one.split()) & set(other.split())) / 2 for one, other in zip(first, second, strict=True)]
-        lines = [{"a": a, "b": b, "score": score} for a, b, score in zip(first, second, scores, strict=True)]
+        pairs = scored_pairs(rows, seed)
+        scored = zip(pairs.texts, pairs.pairs or (), (pairs.labels / 2).tolist(), strict=True)
+        lines = [{"a": a, "b": b, "score": score} for a, b, score in scored]
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     files = ("--train-file", folder / "own.jsonl", "--validation-file", folder / "validation.jsonl")
     return make(folder, *files, "--text", "a", "--pair", "b", "--label", "score", "--regression", "--json")

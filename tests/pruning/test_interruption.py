@@ -21,7 +21,9 @@ import pytest
 
 from pruning.study.read import read_study
 from pruning.study.verify import verify
-from tests.interrupted_run import ROOT, SETTINGS, write_csv
+from tests.factories.own_data import write_csv
+from tests.factories.quick_run import SETTING_OPTIONS
+from tests.interrupted_run import ROOT
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -202,11 +204,10 @@ def test_killed_by_the_clock(server: Server, whole: dict[str, Any], log: list[st
 
 def arguments(folder: Path, name: str) -> list[str]:
     """A command that runs the whole study on a user's own file."""
-    settings = [part for key, value in SETTINGS.items() for part in ("--set", f"{key}={value}")]
     place = ["--output", str(folder / name / "studies"), "--runs", str(folder / name / "runs")]
     own = ["--train-file", str(folder / "own.csv"), "--validation-file", str(folder / "validation.csv")]
     how = ["--backbone", str(folder / "backbone"), "--budgets", "0.5,0.1", "--ship", "0.5,0.1"]
-    return ["run", *own, *how, *place, *settings, "--device", "cpu", "--threads", "1", "--quiet"]
+    return ["run", *own, *how, *place, *SETTING_OPTIONS, "--device", "cpu", "--threads", "1", "--quiet"]
 
 
 @pytest.fixture(scope="module")

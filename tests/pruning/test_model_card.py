@@ -13,7 +13,7 @@ import yaml
 from pruning.bert.backbones import EMBEDDED
 from pruning.data.tasks import get_task
 from pruning.study.card import model_card
-from tests.synthetic_study import write_study
+from tests.factories.synthetic_study import write_study
 
 
 def document_of(folder: Path, task: str, **changes: Any) -> dict[str, Any]:

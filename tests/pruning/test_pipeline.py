@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +27,9 @@ from pruning.pipeline import RECOVER_FIELDS, SLIM_FIELDS, TEACHER_FIELDS, StudyR
 from pruning.selection.budget import Budget
 from pruning.selection.select import select, smallest_total_density
 from pruning.training.trainer import StudyTrainer
-from tests.interrupted_run import BUDGETS, SETTINGS, made_up
-from tests.tiny_study import write_backbone
+from tests.factories.own_data import made_up, scored_pairs
+from tests.factories.quick_run import BUDGETS, SETTINGS, frozen_garbage
+from tests.factories.tiny_backbone import write_backbone
 
 # Settings that decide a result without being in a stage's fields, and what stands for them there.
 ELSEWHERE = {
@@ -70,12 +70,9 @@ class Made:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def frozen_garbage() -> Iterator[None]:
-    """The Trainer collects garbage whenever it starts; all that was imported so far need not be searched each time."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+def quick() -> Iterator[None]:
+    with frozen_garbage():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -106,13 +103,6 @@ def pairs(tmp_path_factory: pytest.TempPathFactory, backbone: str) -> Made:
     sites = (Site.ATTENTION_CONTEXT, Site.FFN_HIDDEN)
     config = StudyConfig(backbone=backbone, budgets=(0.3,), teacher="full", penalty="l1", sites=sites, **SETTINGS)
     return Made(config, data, runs, run_study(config, data, runs, device="cpu", quiet=True))
-
-
-def scored_pairs(rows: int, seed: int) -> Examples:
-    """Pairs whose score is how many words they share."""
-    first, second = made_up(rows, seed).texts, made_up(rows, seed + 10).texts
-    shared = [len(set(one.split()) & set(other.split())) for one, other in zip(first, second, strict=True)]
-    return Examples(first, second, np.array(shared, dtype=np.float32), f"made-up pairs, seed {seed}")
 
 
 def states_equal(first: Any, second: Any) -> bool:

@@ -27,9 +27,10 @@ from pruning.study.verify import verify
 from pruning.training import processes
 from pruning.training import trainer as training
 from tests.conftest import build_bert
-from tests.interrupted_run import ROOT, write_csv
+from tests.factories.own_data import write_csv
+from tests.factories.tiny_backbone import write_backbone
+from tests.interrupted_run import ROOT
 from tests.pruning.test_training import BATCH, CONFIG, make_stage
-from tests.tiny_study import write_backbone
 
 # ---- two processes, started by torchrun ----------------------------------------------------------------------------
 

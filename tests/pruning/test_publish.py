@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import errno
-import gc
 import hashlib
 import math
 import re
@@ -38,8 +37,9 @@ from pruning.study.document import network_to_json
 from pruning.study.read import Study, load_factors, load_history, load_masks, load_pieces
 from pruning.study.verify import verify
 from pruning.study.write import check_destination, read_study
-from tests.interrupted_run import BUDGETS, SETTINGS, made_up
-from tests.tiny_study import write_backbone
+from tests.factories.own_data import made_up
+from tests.factories.quick_run import BUDGETS, SETTINGS, frozen_garbage, quick_measurements
+from tests.factories.tiny_backbone import write_backbone
 
 COMMAND = "python -m pruning run --train-file own.csv"
 
@@ -61,16 +61,8 @@ class Published:
 
 @pytest.fixture(scope="module", autouse=True)
 def quick() -> Iterator[None]:
-    """One timing per cell, no other process to measure memory (their own tests do that), little garbage to search."""
-    timed = measure.speed_table
-    gc.collect()
-    gc.freeze()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measure, "peak_memory", lambda *given, **named: 1_000_000)
-        few = {"runs": 1, "warmup": 0, "lengths": (16,)}
-        patch.setattr(measure, "speed_table", lambda *given, **named: timed(*given, **(named | few)))
+    with quick_measurements(peak_memory=1_000_000), frozen_garbage():
         yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")

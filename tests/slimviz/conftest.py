@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from pruning.data.tasks import get_task
 from pruning.study.write import Study, read_study
-from tests.synthetic_study import bert_shape, write_study
-from tests.tiny_study import write_tiny_study
+from tests.factories.synthetic_study import bert_shape, write_study
+from tests.factories.tiny_study import write_tiny_study
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 TASKS = ("sst2", "cola", "mrpc", "stsb")

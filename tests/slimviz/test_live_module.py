@@ -17,7 +17,8 @@ import pytest
 from pruning.errors import MeasureError, StoreError
 from pruning.study.write import Study, read_study
 from slimviz import live
-from tests.tiny_study import BUDGET, MAX_LENGTH, make_bert, make_tokenizer, write_tiny_study
+from tests.factories.tiny_backbone import make_bert, make_tokenizer
+from tests.factories.tiny_study import BUDGET, MAX_LENGTH, write_tiny_study
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SLIM = f"slim-{BUDGET}"
@@ -163,7 +164,7 @@ def test_all_computing_holds_the_lock_and_answers_stay_what_they_are(
 ) -> None:
     from pruning.measure.latency import TIMING_LOCK
     from slimviz.live_run import Drawn, LiveRun, RunSettings
-    from tests.tiny_study import tiny_examples
+    from tests.factories.tiny_study import tiny_examples
 
     loaded = networks(tiny_folder, "sst2")
     alone = {text: [answer.probabilities for answer in live.predict(loaded, text)] for text in TEXTS}
@@ -212,7 +213,7 @@ def test_all_computing_holds_the_lock_and_answers_stay_what_they_are(
 def test_a_run_lets_a_prediction_in_between_two_batches(tiny_folder: Path) -> None:
     """The lock is free whenever a step is handed out, or one visitor would freeze the others."""
     from slimviz.live_run import Drawn, LiveRun, RunSettings
-    from tests.tiny_study import tiny_examples
+    from tests.factories.tiny_study import tiny_examples
 
     loaded = networks(tiny_folder, "sst2")
     drawn = Drawn(tiny_examples("sst2", 24), 24, "made up")

@@ -19,7 +19,7 @@ from pruning.measure.networks import predict_logits
 from pruning.study.write import read_study
 from slimviz import live, live_run
 from slimviz.live_run import Drawn, LiveRun, RunSettings
-from tests.tiny_study import BUDGET, MAX_LENGTH, tiny_examples, write_probe, write_tiny_study
+from tests.factories.tiny_study import BUDGET, MAX_LENGTH, tiny_examples, write_probe, write_tiny_study
 
 BOTH = (live.TEACHER, f"slim-{BUDGET}")
 REAL_TEXTS = RunSettings("cpu", 8, None)
@@ -38,7 +38,7 @@ def no_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No GLUE folder named, no hub, and an empty folder for probe sets, which is returned."""
     monkeypatch.delenv("SLIMVIZ_GLUE", raising=False)
     monkeypatch.setattr(live_run, "_hub_answers", lambda: False)
-    monkeypatch.setattr("pruning.data.examples.PROBE_FOLDER", tmp_path / "probe")
+    monkeypatch.setattr("pruning.data.probe.PROBE_FOLDER", tmp_path / "probe")
     return tmp_path / "probe"
 
 

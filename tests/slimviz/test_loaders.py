@@ -9,7 +9,8 @@ import pytest
 from pruning.errors import SelectionError, StoreError
 from pruning.study.write import Study
 from slimviz import loaders
-from tests.synthetic_study import edit, write_study
+from tests.factories.study_document import edit
+from tests.factories.synthetic_study import write_study
 
 
 def test_a_changed_study_is_read_again(look_in: Callable[..., None], tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
 from pruning.bert.shapes import Site
-from tests.synthetic_study import write_study
+from tests.factories.synthetic_study import write_study
 
 
 def markdown(page: AppTest) -> str:

@@ -16,8 +16,8 @@ from pruning.study.write import read_study
 from slimviz import live, live_run
 from slimviz.live_run import Drawn, LiveRun, RunSettings
 from slimviz.pages import live as live_page
-from tests.synthetic_study import edit
-from tests.tiny_study import BUDGET, tiny_examples, write_probe, write_tiny_study
+from tests.factories.study_document import edit
+from tests.factories.tiny_study import BUDGET, tiny_examples, write_probe, write_tiny_study
 
 BOTH = (live.TEACHER, f"slim-{BUDGET}")
 
@@ -26,7 +26,7 @@ BOTH = (live.TEACHER, f"slim-{BUDGET}")
 def only_the_probe_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for task in ("sst2", "stsb"):
         write_probe(tmp_path / "probe", task)
-    monkeypatch.setattr("pruning.data.examples.PROBE_FOLDER", tmp_path / "probe")
+    monkeypatch.setattr("pruning.data.probe.PROBE_FOLDER", tmp_path / "probe")
     monkeypatch.setattr(live_run, "_hub_answers", lambda: False)
     monkeypatch.setattr(live_run, "SPEED_ROUNDS", 5)
     monkeypatch.delenv("SLIMVIZ_GLUE", raising=False)

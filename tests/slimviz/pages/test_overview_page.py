@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.synthetic_study import edit, write_study
+from tests.factories.study_document import edit
+from tests.factories.synthetic_study import write_study
 
 
 def texts(page: AppTest) -> str:

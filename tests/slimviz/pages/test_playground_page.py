@@ -12,15 +12,16 @@ from streamlit.testing.v1.element_tree import Button
 
 from slimviz import live
 from slimviz.pages import playground
-from tests.synthetic_study import edit, write_study
-from tests.tiny_study import BUDGET, MAX_LENGTH, tiny_examples, write_probe, write_tiny_study
+from tests.factories.study_document import edit
+from tests.factories.synthetic_study import write_study
+from tests.factories.tiny_study import BUDGET, MAX_LENGTH, tiny_examples, write_probe, write_tiny_study
 
 
 @pytest.fixture(autouse=True)
 def tiny_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for task in ("sst2", "stsb"):
         write_probe(tmp_path / "probe", task)
-    monkeypatch.setattr("pruning.data.examples.PROBE_FOLDER", tmp_path / "probe")
+    monkeypatch.setattr("pruning.data.probe.PROBE_FOLDER", tmp_path / "probe")
     live._load_network.clear()
     yield
     live._load_network.clear()

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from pruning.data.tasks import get_task
 from pruning.study.write import Study
 from slimviz.pages.survivors import _round_up, density_options
-from tests.synthetic_study import bert_shape, write_study
+from tests.factories.synthetic_study import bert_shape, write_study
 
 
 def markdown(page: AppTest) -> str:

@@ -11,7 +11,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from pruning.data.examples import load_examples
+from pruning.data.sources import load_examples
 from pruning.data.tasks import TASKS
 from pruning.errors import DataError
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
-from pruning.data.examples import Examples
-from pruning.data.study_data import joined, transfer_examples
+from pruning.data.examples import Examples, joined
+from pruning.data.study_data import transfer_examples
 from pruning.data.tasks import get_task
 from pruning.errors import ConfigError
 from pruning.losses import task_loss

@@ -1,19 +1,15 @@
-"""Sources, a user's own files, holding out."""
+"""A user's own files: columns, labels, scores, and what is wrong with them."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from pruning.data.examples import Examples, default_source, hold_out, load_examples, load_file, unlabelled
+from pruning.data.examples import Examples
+from pruning.data.own_file import load_file
 from pruning.data.tasks import TASKS, custom_task
 from pruning.errors import DataError
 
@@ -22,9 +18,6 @@ def write_csv(path: Path, columns: dict[str, list[object]]) -> Path:
     lines = [",".join(columns)] + [",".join(map(str, row)) for row in zip(*columns.values(), strict=True)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
-
-
-# A user's own files
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
@@ -83,7 +76,8 @@ def test_known_labels_as_words_or_as_numbers(tmp_path: Path) -> None:
     task = custom_task("stars", ("text",), ("1", "2"))  # here the words are numbers themselves
     twos = write_csv(tmp_path / "twos.csv", {"text": ["a", "b"], "label": [1, 2]})
     assert load_file(twos, "text", None, "label", task)[0].labels.tolist() == [0, 1]
-    assert load_file(twos, "text", None, "label", labels=("2", "1"))[0].labels.tolist() == [1, 0]
+    swapped = custom_task("stars", ("text",), ("2", "1"))
+    assert load_file(twos, "text", None, "label", swapped)[0].labels.tolist() == [1, 0]
 
 
 def test_one_label_is_enough_to_measure_but_not_to_train(tmp_path: Path) -> None:
@@ -188,130 +182,3 @@ def test_texts_to_predict_need_no_label(tmp_path: Path) -> None:
     assert examples.texts == ("a", "b")
     assert not examples.is_labelled
     assert not examples.take([1]).is_labelled
-
-
-# Sources
-
-
-def test_default_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SLIMVIZ_GLUE", raising=False)
-    assert default_source() == "hub"
-    monkeypatch.setenv("SLIMVIZ_GLUE", "")
-    assert default_source() == "hub"
-    monkeypatch.setenv("SLIMVIZ_GLUE", "glue")
-    assert default_source() == "glue"
-
-
-def test_hub_asks_for_glue(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-
-    class Split(dict[str, list[object]]):
-        column_names = ("premise", "hypothesis", "label", "idx")
-
-    def load_dataset(*names: str, split: str) -> Split:
-        asked.append((*names, split))
-        return Split(premise=["A.", "B."], hypothesis=["C.", "D."], label=[2, 0], idx=[0, 1])
-
-    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))  # type: ignore[arg-type]
-    examples = load_examples(TASKS["mnli"], "validation", "hub")
-    assert asked == [("nyu-mll/glue", "mnli", "validation_matched")]
-    assert (examples.pairs, examples.labels.tolist()) == (("C.", "D."), [2, 0])
-    assert examples.origin == "hub nyu-mll/glue/mnli, split validation_matched"
-
-
-def test_unreachable_hub_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def load_dataset(*names: str, split: str) -> None:
-        raise ConnectionError("Couldn't reach it\nand much more\n")
-
-    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))  # type: ignore[arg-type]
-    with pytest.raises(DataError) as caught:
-        load_examples(TASKS["rte"], "train", "hub")
-    message = str(caught.value)
-    assert "hub nyu-mll/glue/rte, split train: unreachable (Couldn't reach it); expected" in message
-    assert "\n" not in message
-    monkeypatch.setitem(sys.modules, "datasets", None)  # type: ignore[arg-type]  # as where it is not installed
-    with pytest.raises(DataError, match="unreachable"):
-        load_examples(TASKS["rte"], "train", "hub")
-    with pytest.raises(DataError, match="is not a GLUE task"):
-        load_examples(custom_task("mine", ("text",), ("a", "b")), "train", "hub")
-
-
-def test_probe_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("pruning.data.examples.PROBE_FOLDER", tmp_path)
-    rows = [
-        {"sentence": "The soup was cold.", "label": "negative", "domain": "food", "second_label": "negative"},
-        {"sentence": "What a lovely walk.", "label": "positive", "domain": "travel", "second_label": "positive"},
-    ]
-    (tmp_path / "sst2.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    examples = load_examples(TASKS["sst2"], "validation", "probe")
-    assert examples.labels.tolist() == [0, 1]
-    assert examples.domains == ("food", "travel")
-    assert examples.origin == "probe set sst2"
-    assert examples.take([1]).domains == ("travel",)
-    with pytest.raises(DataError, match="sst2: the probe set is never trained on, expected split 'validation'"):
-        load_examples(TASKS["sst2"], "train", "probe")
-    with pytest.raises(DataError, match=r"qqp: no probe set in .*, expected one of: sst2"):
-        load_examples(TASKS["qqp"], "validation", "probe")
-    (tmp_path / "stsb.jsonl").write_text('{"sentence1": "A.", "sentence2": "B.", "label": 2.5}', encoding="utf-8")
-    scores = load_examples(TASKS["stsb"], "validation", "probe")
-    assert (scores.labels.tolist(), scores.labels.dtype, scores.domains) == ([2.5], np.float32, None)
-
-
-# Examples
-
-
-def test_checksum_is_of_the_content_alone(tiny_pairs: Examples) -> None:
-    again = Examples(tiny_pairs.texts, tiny_pairs.pairs, tiny_pairs.labels.copy(), "elsewhere")
-    assert again.sha256 == tiny_pairs.sha256
-    assert tiny_pairs.pairs is not None
-    others = [
-        Examples(tiny_pairs.pairs, tiny_pairs.texts, tiny_pairs.labels, ""),
-        Examples(tiny_pairs.texts, None, tiny_pairs.labels, ""),
-        Examples(tiny_pairs.texts, tiny_pairs.pairs, tiny_pairs.labels[::-1].copy(), ""),
-        tiny_pairs.take(range(9)),
-        tiny_pairs.take(range(9, -1, -1)),
-        unlabelled(tiny_pairs.texts, tiny_pairs.pairs, ""),
-    ]
-    assert len({other.sha256 for other in [*others, tiny_pairs]}) == len(others) + 1
-    one, other = (Examples(texts, None, np.zeros(2, int), "") for texts in (("ab", "c"), ("a", "bc")))
-    assert one.sha256 != other.sha256
-
-
-def test_take(tiny_pairs: Examples) -> None:
-    taken = tiny_pairs.take(np.array([3, 0]))
-    assert tiny_pairs.pairs is not None
-    assert taken.texts == (tiny_pairs.texts[3], tiny_pairs.texts[0])
-    assert taken.pairs == (tiny_pairs.pairs[3], tiny_pairs.pairs[0])
-    assert taken.labels.tolist() == tiny_pairs.labels[[3, 0]].tolist()
-    assert taken.origin == "tiny pairs, 2 of 10 rows"
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(0, 3), min_size=2, max_size=200), st.integers(0, 9), st.sampled_from([0.1, 0.25, 0.5]))
-def test_hold_out_splits_by_seed_and_keeps_proportions(classes: list[int], seed: int, share: float) -> None:
-    texts = tuple(f"text {number}" for number in range(len(classes)))
-    examples = Examples(texts, None, np.array(classes), "own")
-    training, held = hold_out(examples, seed, share)
-    assert sorted(training.texts + held.texts) == sorted(texts)
-    assert len(held) == max(1, round(share * len(classes)))
-    for label in set(classes):  # systematic sampling along the sorted labels is off by less than one either way
-        expected = classes.count(label) * len(held) / len(classes)
-        assert abs((held.labels == label).sum() - expected) < 1 + 1e-9
-    again = hold_out(examples, seed, share)
-    assert (again[0].sha256, again[1].sha256) == (training.sha256, held.sha256)
-
-
-def test_hold_out_is_stated_and_depends_on_the_seed(tiny_examples: Examples) -> None:
-    training, held = hold_out(tiny_examples, seed=3)
-    assert held.origin == "tiny examples, 2 of 22 rows held out by seed 3"
-    assert training.origin == "tiny examples, all but 2 of 22 rows held out by seed 3"
-    assert len({hold_out(tiny_examples, seed)[1].texts for seed in range(10)}) > 5
-    with pytest.raises(DataError, match="tiny examples, 1 of 22 rows: 1 rows, expected enough"):
-        hold_out(tiny_examples.take([0]), 0)
-
-
-def test_imports_need_only_numpy() -> None:
-    code = "import sys, pruning.data.batches, pruning.data.examples, pruning.measure.metrics, pruning.data.tasks; print(*sys.modules)"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    heavy = {"torch", "transformers", "datasets", "pandas", "pyarrow", "scipy", "sklearn"}
-    assert heavy.isdisjoint(found.stdout.split())

@@ -27,7 +27,7 @@ from pruning.measure.latency import summary
 from pruning.measure.networks import TIMING_LOCK, Stopped, latency, speed_table
 from pruning.slimbert import network as slimbert
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def random_masks(shape: BertShape, seed: int, keep: float = 0.6) -> Masks:

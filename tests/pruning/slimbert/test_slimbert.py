@@ -26,7 +26,7 @@ from pruning.errors import SlimVizError
 from pruning.slimbert import network as slimbert
 
 Inputs = dict[str, torch.Tensor]
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)

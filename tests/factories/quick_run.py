@@ -1,0 +1,44 @@
+"""What makes a whole study on the tiny backbone a matter of seconds."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
+
+SETTINGS = {
+    "max_length": 16,
+    "batch_size": 12,
+    "teacher_epochs": 2,
+    "slim_epochs": 1,
+    "recover_epochs": 2,
+    "checkpoint_steps": 2,
+    "adapter_rank": 2,
+    "precision": "float32",
+}
+BUDGETS = (0.5, 0.1)  # the tiny backbone reaches no less than 0.08
+SETTING_OPTIONS = [part for key, value in SETTINGS.items() for part in ("--set", f"{key}={value}")]
+
+
+@contextmanager
+def quick_measurements(peak_memory: int | None = None) -> Iterator[None]:
+    """One timing per cell and no other process to measure memory (their own tests do that)."""
+    from pruning.measure import networks
+
+    timed = networks.speed_table
+    few = {"runs": 1, "warmup": 0, "lengths": (16,)}
+    with (
+        mock.patch.object(networks, "peak_memory", return_value=peak_memory),
+        mock.patch.object(networks, "speed_table", lambda *given, **named: timed(*given, **named | few)),
+    ):
+        yield
+
+
+@contextmanager
+def frozen_garbage() -> Iterator[None]:
+    """The Trainer collects garbage whenever it starts; what was imported so far need not be searched each time."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()

@@ -1,0 +1,200 @@
+"""The document of a made-up study: the one place where tests build `study.json`.
+
+Scores are made up; counts, densities and ratios are those of the selections.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pruning.bert.shapes import BertShape
+from pruning.data.tasks import Task
+from pruning.importance.factors import ImportanceFactors
+from pruning.selection.select import Selection, SelectionSettings, smallest_total_density
+from pruning.study.document import network_to_json, parameters_to_json, ratio
+
+SELECTION_SETTINGS = SelectionSettings()
+ROWS = {"sst2": 872, "cola": 1043, "mrpc": 408, "rte": 277, "stsb": 1500, "mnli": 9815}
+TEACHER = {"sst2": 0.905, "cola": 0.31, "mrpc": 0.80, "rte": 0.62, "stsb": 0.87, "mnli": 0.78}
+FLOOR = {"sst2": 0.509, "cola": 0.0, "mrpc": 0.684, "rte": 0.527, "stsb": 0.0, "mnli": 0.354}
+KEPT_ABOVE_FLOOR = {"50": 1.002, "25": 0.99, "10": 0.96, "5": 0.88, "2.5": 0.75}
+
+
+def write_document(folder: Path, document: dict[str, Any]) -> None:
+    """Write `study.json`, with size and checksum of every file that lies beside it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "study.json")
+    document["files"] = {str(path.relative_to(folder)): file_entry(path) for path in files}
+    (folder / "study.json").write_text(json.dumps(document, indent=1))
+
+
+def edit(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Apply `change(document)` to a study's `study.json` in place."""
+    path = folder / "study.json"
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+def file_entry(path: Path) -> dict[str, Any]:
+    """What `study.json` says of a file."""
+    content = path.read_bytes()
+    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+
+
+def study_document(
+    name: str,
+    task: Task,
+    shape: BertShape,
+    backbone: str,
+    seed: int,
+    factors: ImportanceFactors,
+    chosen: dict[str, Selection],
+    shipped: Sequence[str],
+    criterion: str,
+) -> dict[str, Any]:
+    """What `study.json` says, but for the checksums of the files beside it; see `write_document`."""
+    return {
+        "schema": 1,
+        "name": name,
+        "task": task.to_json(),
+        "backbone": {"name": backbone, "source": "made up", "sha256": "0" * 64, "shape": asdict(shape)},
+        "config": {"task": task.name, "seed": seed},
+        "provenance": {
+            "command": f"python -m pruning run --task {task.name}",
+            "commit": "0123456789abcdef0123456789abcdef01234567",
+            "seed": seed,
+            "date": "2025-01-02T03:04:05+00:00",
+            "hardware": "made-up processor",
+            "threads": 2,
+            "libraries": {"torch": "2.13.0"},
+            "data": {
+                "source": "made up",
+                "train": {"rows": 4000, "sha256": "1" * 64},
+                "validation": {"rows": ROWS[task.name], "sha256": "2" * 64},
+            },
+            "seconds": {"teacher": 900.0, "slim": 420.0, "recover-10": 1080.0},
+        },
+        "floor": {metric: FLOOR[task.name] if metric == task.main_metric else 0.0 for metric in task.metrics},
+        "selections": {percent: _selection(selection, percent, criterion) for percent, selection in chosen.items()},
+        "smallest_total_density": smallest_total_density(factors, SELECTION_SETTINGS),
+        "results": _results(task, shape, seed, chosen, shipped),
+        "speed": _speed(shipped),
+    }
+
+
+def _selection(selection: Selection, percent: str, criterion: str) -> dict[str, Any]:
+    return {
+        "budget": {"kind": "total_density", "value": float(percent) / 100},
+        "criterion": criterion,
+        "settings": SELECTION_SETTINGS.to_json(),
+        "total_density": selection.total_density,
+        "encoder_density": selection.encoder_density,
+        "parameters": parameters_to_json(selection.shape),
+        "rank": selection.rank,
+        "pieces": len(selection.pieces),
+        "positions": selection.positions,
+        "hidden": selection.shape.hidden,
+        "pooler": selection.shape.pooler,
+        "network": network_to_json(selection.shape),
+    }
+
+
+def _results(
+    task: Task, shape: BertShape, seed: int, chosen: dict[str, Selection], shipped: Sequence[str]
+) -> list[dict[str, Any]]:
+    dense = parameters_to_json(shape.network())
+    teacher, floor = TEACHER[task.name], FLOOR[task.name]
+    results = [_result(task, "teacher", seed, teacher, teacher, dense, dense, 1.0, shipped=True)]
+    for percent, selection in chosen.items():
+        parameters = parameters_to_json(selection.shape)
+        kept = KEPT_ABOVE_FLOOR[percent]
+        for variant, share in ((f"one-shot-{percent}", 0.6 * kept), (f"slim-{percent}", kept)):
+            is_shipped = variant.startswith("slim") and percent in shipped
+            score = floor + share * (teacher - floor)
+            row = _result(
+                task, variant, seed, score, teacher, parameters, dense, selection.flop_ratio, shipped=is_shipped
+            )
+            difference = row["metrics"][task.main_metric] - results[0]["metrics"][task.main_metric]
+            row["interval"] = {
+                "metric": task.main_metric,
+                "difference": difference,
+                "low": difference - 0.013,
+                "high": difference + 0.013,
+                "resamples": 2000,
+            }
+            results.append(row)
+    return results
+
+
+def _result(
+    task: Task,
+    variant: str,
+    seed: int,
+    score: float,
+    teacher: float,
+    parameters: dict[str, int],
+    dense: dict[str, int],
+    flop_ratio: float,
+    *,
+    shipped: bool,
+) -> dict[str, Any]:
+    count = ROWS[task.name]
+    correct = None
+    floor = FLOOR[task.name]
+    if task.main_metric == "accuracy":
+        correct = round(score * count)
+        score, teacher = correct / count, round(teacher * count) / count
+    metrics = {metric: score if metric == task.main_metric else round(score + 0.01, 4) for metric in task.metrics}
+    if "accuracy" in metrics and correct is None:
+        correct = round(0.72 * count)
+        metrics["accuracy"] = correct / count
+    return {
+        "variant": variant,
+        "split": task.validation[0],
+        "seed": seed,
+        "count": count,
+        "correct": correct,
+        "metrics": metrics,
+        "retention": ratio(score, teacher),
+        "retention_above_floor": ratio(score, teacher, floor),
+        "parameters": parameters,
+        "total_density": parameters["total"] / dense["total"],
+        "encoder_density": parameters["encoder"] / dense["encoder"],
+        "index_buffers": 0,
+        "index_bytes": 0,
+        "flops": {"length": 32, "total": round(6.8e8 * flop_ratio)},
+        "flop_ratio": flop_ratio,
+        "size_bytes": (4 if variant == "teacher" else 2) * parameters["total"] if shipped else None,
+        "tokens_per_text": 25.1,
+        "truncated_share": 0.0,
+        "peak_memory_bytes": None,
+        "shipped": shipped,
+    }
+
+
+def _speed(shipped: Sequence[str]) -> list[dict[str, Any]]:
+    rows = []
+    for variant, faster in (("teacher", 1.0), *((f"slim-{percent}", 70 / float(percent)) for percent in shipped)):
+        for batch, median in ((1, 6.0), (32, 120.0)):
+            for length in (16, 32, 64, 128, "real"):
+                speedup = faster if batch == 32 else faster**0.7
+                milliseconds = median * (0.8 if length == "real" else length / 32) / speedup
+                rows.append(
+                    {
+                        "variant": variant,
+                        "device": "cpu",
+                        "threads": 2,
+                        "batch": batch,
+                        "length": length,
+                        "median_ms": milliseconds,
+                        "p95_ms": 1.2 * milliseconds,
+                        "speedup": speedup,
+                        "runs": 30,
+                    }
+                )
+    return rows
