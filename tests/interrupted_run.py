@@ -218,14 +218,21 @@ def run_study(folder: Path, name: str, strike: int | None) -> dict[str, Any]:
     return digest(run, runs) | {"events": events}
 
 
-def run_command(arguments: list[str]) -> int:
-    """A command, in this process, with one quick timing per cell and no other process to measure memory."""
-    from pruning.cli import main as command_line
+def quick_measurements(replace: Callable[[Any, str, Any], None]) -> None:
+    """One quick timing per cell, no other process to measure memory; `replace` is `setattr` or a fixture's."""
     from pruning.measure import networks as measure
 
     timed = measure.speed_table
-    measure.speed_table = lambda *given, **named: timed(*given, **named | {"runs": 1, "warmup": 0, "lengths": (16,)})
-    measure.peak_memory = lambda *given, **named: None
+    few = {"runs": 1, "warmup": 0, "lengths": (16,)}
+    replace(measure, "speed_table", lambda *given, **named: timed(*given, **(named | few)))
+    replace(measure, "peak_memory", lambda *given, **named: None)
+
+
+def run_command(arguments: list[str]) -> int:
+    """A command, in this process, with quick measurements."""
+    from pruning.cli import main as command_line
+
+    quick_measurements(setattr)
     return command_line.main(arguments)
 
 
