@@ -15,8 +15,7 @@ import json
 from pathlib import Path
 
 from pruning.bert import backbones
-from pruning.cli.main import with_settings
-from pruning.config import StudyConfig
+from pruning.config import StudyConfig, parse_settings, with_settings
 from pruning.data.batches import encode
 from pruning.data.sources import default_source, load_examples
 from pruning.data.tasks import get_task
@@ -40,7 +39,7 @@ def main() -> None:
     for name in options.tasks:
         task = get_task(name)
         train, held = load_examples(task, "train", options.data), load_examples(task, "validation", options.data)
-        config = with_settings(StudyConfig(), options.set).resolve(len(train))
+        config = with_settings(StudyConfig(), parse_settings(options.set)).resolve(len(train))
         encoded = encode(tokenizer, train, config.max_length)
         shown = encode(tokenizer, held, config.max_length)
         scores = {}

@@ -49,6 +49,10 @@ class BackboneError(SlimVizError):
     """A backbone cannot be loaded, or is not a BERT encoder."""
 
 
+class MissingError(BackboneError):
+    """A backbone is not on this machine; nothing that is here is damaged."""
+
+
 class SelectionError(SlimVizError):
     """Masks do not fit the network, or a budget cannot be met."""
 

@@ -1,0 +1,246 @@
+"""``python -m pruning run --task sst2 --data glue``: a study, from examples to stored and measured networks."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from pruning.cli import machine
+from pruning.cli.options import (
+    Command,
+    add_columns,
+    add_json,
+    add_label,
+    add_machine,
+    file_name,
+    numbers,
+    path,
+    study_name,
+    words,
+)
+from pruning.cli.printing import results_json, say, show_json, show_results
+from pruning.errors import ConfigError, TrainingError
+from pruning.training import processes
+
+LONGEST_COMMAND = 10_000
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    """What to learn, how, and where it goes."""
+    from pruning.config import CRITERIA, PENALTIES, PRESETS, StudyConfig
+    from pruning.selection.budget import BUDGET_KINDS
+
+    default = StudyConfig()
+    task = command.add_argument_group("what to learn (a GLUE task, or your own file)")
+    task.add_argument("--task", type=path, help="sst2, cola, mrpc, qqp, stsb, mnli, qnli, rte or wnli")
+    task.add_argument(
+        "--data",
+        type=path,
+        metavar="SOURCE",
+        help='where GLUE is: "hub", or a folder; default: $SLIMVIZ_GLUE, else "hub"',
+    )
+    task.add_argument("--train-file", type=path, metavar="FILE", help="your own CSV, TSV, JSON lines or parquet file")
+    task.add_argument(
+        "--validation-file",
+        type=path,
+        metavar="FILE",
+        help="your own examples to report on; default: a tenth of the training file, drawn with the seed and held out",
+    )
+    add_columns(task)
+    add_label(task)
+    task.add_argument("--regression", action="store_true", help="the label is a score")
+    task.add_argument("--name", type=study_name, help="name of the study; default: the task's, or the file's")
+
+    how = command.add_argument_group("how")
+    how.add_argument(
+        "--backbone",
+        type=path,
+        default=default.backbone,
+        help="the embedded backbone, a hub id, or a folder with a BERT encoder",
+    )
+    how.add_argument(
+        "--budget-kind",
+        choices=tuple(BUDGET_KINDS),
+        default=default.budget_kind,
+        help="what a budget limits, as a ratio to the teacher: stored parameters of the whole network or of the "
+        "encoder's layers, FLOPs, or milliseconds as measured on this machine",
+    )
+    how.add_argument(
+        "--budgets",
+        type=numbers,
+        metavar="R,R",
+        help=f"ratios to cut to, each giving a slim network; default: {','.join(f'{b:g}' for b in default.budgets)}",
+    )
+    how.add_argument(
+        "--ship", type=numbers, metavar="R,R", help="budgets whose weights are stored; default: 0.1, else the smallest"
+    )
+    how.add_argument(
+        "--preset", choices=tuple(PRESETS), default="full", help="quick: a first look in minutes, on 2,000 rows"
+    )
+    how.add_argument(
+        "--seed", type=int, default=default.seed, help="seed of initial weights, order of examples and dropout"
+    )
+    how.add_argument(
+        "--penalty", choices=PENALTIES, default=default.slim.penalty, help="what drives importance factors to zero"
+    )
+    how.add_argument(
+        "--criterion", choices=CRITERIA, default=default.criterion, help="the importance that ranks the units"
+    )
+    how.add_argument(
+        "--teacher", choices=("adapter", "full"), default=default.teacher.tuning, help="how the teacher is fine-tuned"
+    )
+    how.add_argument(
+        "--transfer",
+        type=words,
+        metavar="TASK,TASK",
+        help="GLUE tasks whose training texts, without labels, recovery learns from as well (from --data)",
+    )
+    how.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="any other setting of pruning/config.py, such as recover.epochs=10 or selection.round_to=8",
+    )
+
+    where = command.add_argument_group("where")
+    where.add_argument(
+        "--output", type=path, default="studies", metavar="FOLDER", help="folder that the study's own folder goes into"
+    )
+    where.add_argument(
+        "--runs", type=path, default="runs", metavar="FOLDER", help="checkpoints; needed until the study is stored"
+    )
+    where.add_argument("--overwrite", action="store_true", help="replace a stored study of the same configuration")
+    where.add_argument("--quiet", action="store_true", help="no progress bars")
+    add_machine(command)
+    add_json(command)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make the study, print its results and how to see it."""
+    config = configuration(options)
+    data, name, notice = study_data(options, config)
+    device = machine.prepare_training(options)
+    output, runs = Path(options.output), Path(options.runs)
+
+    from pruning.pipeline import run_study
+
+    if notice and processes.is_main():
+        say(notice)
+    with disk_errors_name(runs):
+        study = run_study(
+            config,
+            data,
+            output / name,
+            runs=runs,
+            command=options.command_typed,
+            device=device,
+            quiet=options.quiet,
+            overwrite=options.overwrite,
+            say=say,
+        )
+    if not processes.is_main():
+        return 0
+    opening = f"SLIMVIZ_STUDIES={shlex.quote(str(output))} streamlit run app.py"
+    if options.json:
+        show_json({"study": str(study.folder), "results": results_json(study.results), "open": opening})
+    else:
+        show_results(study.task, study.results)
+    say(f"Stored in {study.folder}. See it in the dashboard:")
+    say(f"  {opening}")
+    return 0
+
+
+def configuration(options: argparse.Namespace) -> Any:
+    """The settings that were typed, all checked at once.
+
+    Raises:
+        ConfigError: a setting is unknown, cannot have its value, or contradicts another one.
+    """
+    from pruning.config import PRESETS, StudyConfig, parse_settings, with_settings
+
+    typed = {
+        "backbone": options.backbone,
+        "seed": options.seed,
+        "budget_kind": options.budget_kind,
+        "slim.penalty": options.penalty,
+        "criterion": options.criterion,
+        "teacher.tuning": options.teacher,
+        "recover.transfer": options.transfer,
+        "budgets": options.budgets,
+        "ship": options.ship,
+    }
+    given = {name: value for name, value in typed.items() if value is not None}
+    return with_settings(StudyConfig(), PRESETS[options.preset] | given | parse_settings(options.set))
+
+
+def study_data(options: argparse.Namespace, config: Any) -> tuple[Any, str, str]:
+    """Examples, the study's name, and what to tell of them (a line, or nothing)."""
+    from pruning.data import default_source, hold_out, load_examples, load_file, require_two_labels
+    from pruning.data.study_data import StudyData
+    from pruning.data.tasks import custom_task, get_task
+
+    if bool(options.task) == bool(options.train_file):
+        raise ConfigError("run: expected either --task NAME or --train-file FILE")
+    if options.task:
+        if options.validation_file or options.regression:
+            raise ConfigError("run: --validation-file and --regression go with --train-file, not with --task")
+        task, source = get_task(options.task), options.data or default_source()
+        train = load_examples(task, "train", source)
+        validation = {split: load_examples(task, split, source) for split in task.validation}
+        transfer = _transfer(task, source, config)
+        return StudyData(task, train, validation, _source_name(source), transfer), options.name or task.name, ""
+    name = options.name or file_name(options.train_file)
+    columns = (options.text, options.pair, options.label)
+    train, labels = load_file(options.train_file, *columns, regression=options.regression, training=True)
+    text = (options.text,) if options.pair is None else (options.text, options.pair)
+    task = custom_task(name, text, labels, label=options.label)
+    notice = ""
+    if options.validation_file:
+        held_out, _ = load_file(options.validation_file, *columns, task=task)
+    else:
+        train, held_out = hold_out(train, config.seed)
+        require_two_labels(train, labels)
+        rows = len(train) + len(held_out)
+        notice = f"no validation file: {len(held_out)} of {rows} rows held out with seed {config.seed}"
+    transfer = _transfer(task, options.data or default_source(), config)
+    source = f"file {Path(options.train_file).name}"
+    return StudyData(task, train, {"validation": held_out}, source, transfer), name, notice
+
+
+def _transfer(task: Any, source: str, config: Any) -> Any:
+    from pruning.data.study_data import transfer_examples
+    from pruning.data.tasks import get_task
+
+    if not config.recover.transfer:
+        return None
+    others = [get_task(name) for name in config.recover.transfer]
+    return transfer_examples(task, others, source, config.recover.transfer_rows, config.seed)
+
+
+def _source_name(source: str) -> str:
+    return source if source in ("hub", "probe") else f"folder {Path(source).name}"
+
+
+@contextmanager
+def disk_errors_name(folder: Path) -> Iterator[None]:
+    """Errors of writing that do not say where get the folder's name: a full disk must be found to be cleared."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(folder)
+        raise
+    except SafetensorError as error:
+        raise TrainingError(f"{folder}: weights: {error}; expected free disk, and files that are whole") from None
+
+
+COMMAND = Command("run", "make a study: teacher, slimming, cut, recovery, measurements", add_options, run, trains=True)

@@ -1,0 +1,112 @@
+"""Three tiny studies made by ``run``, once a session, and what a command leaves in its process put back."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from tests.interrupted_run import made_up, quick_measurements, write_csv
+from tests.pruning.cli.commands import Made, make
+from tests.tiny_study import write_backbone
+
+
+@contextmanager
+def quick() -> Iterator[None]:
+    """One timing per cell, no other process to measure memory, little garbage to search."""
+    gc.collect()
+    gc.freeze()
+    with pytest.MonkeyPatch.context() as patch:
+        quick_measurements(patch.setattr)
+        yield
+    gc.unfreeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly() -> Iterator[None]:
+    with quick():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def as_it_was() -> Iterator[None]:
+    """A command sets a signal handler, threads and the libraries' chatter for its whole process."""
+    from transformers.utils import logging as chatter
+
+    handler, threads, level = signal.getsignal(signal.SIGTERM), torch.get_num_threads(), chatter.get_verbosity()
+    yield
+    signal.signal(signal.SIGTERM, handler)
+    torch.set_num_threads(threads)
+    chatter.set_verbosity(level)
+    chatter.enable_progress_bar()
+    logging.disable(logging.NOTSET)
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a backbone, files of examples, and files that no study can be made from."""
+    folder = tmp_path_factory.mktemp("command")
+    write_backbone(folder / "backbone")
+    write_csv(folder / "own.csv", 60, 0)
+    write_csv(folder / "validation.csv", 12, 1)
+    texts = {
+        "alike.csv": "text,label\n" + "good,yes\n" * 20,
+        "empty.csv": "",
+        "header.csv": "text,label\n",
+        "few.csv": "text,label\ngood,yes\nbad,no\n",
+        "scores.csv": "text,label\n" + "".join(f"good,{n / 7}\n" for n in range(20)),
+        "other.csv": "text,label\ngood,yes\nbad,maybe\n",
+        "numbers.csv": "text,label\n" + "good,0\nbad,1\nwarm,2\n" * 9,
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    (folder / "gpt").mkdir()
+    (folder / "gpt" / "config.json").write_text('{"model_type": "gpt2"}')
+    (folder / "bare").mkdir()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Single texts in two classes from a CSV file, without a validation file, two budgets."""
+    folder = tmp_path_factory.mktemp("own")
+    write_backbone(folder / "backbone")
+    write_csv(folder / "own.csv", 60, 0)
+    with quick():
+        return make(folder, "--train-file", folder / "own.csv", budgets="0.3,0.1")
+
+
+@pytest.fixture(scope="session")
+def similar(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Pairs with a score, as in STS-B, from JSON lines."""
+    folder = tmp_path_factory.mktemp("similar")
+    write_backbone(folder / "backbone")
+    for name, rows, seed in (("own", 40, 0), ("validation", 12, 1)):
+        first, second = made_up(rows, seed).texts, made_up(rows, seed + 10).texts
+        scores = [len(set(one.split()) & set(other.split())) / 2 for one, other in zip(first, second, strict=True)]
+        lines = [{"a": a, "b": b, "score": score} for a, b, score in zip(first, second, scores, strict=True)]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    files = ("--train-file", folder / "own.jsonl", "--validation-file", folder / "validation.jsonl")
+    with quick():
+        return make(folder, *files, "--text", "a", "--pair", "b", "--label", "score", "--regression", "--json")
+
+
+@pytest.fixture(scope="session")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Three classes named by words, from parquet; a budget of FLOPs."""
+    folder = tmp_path_factory.mktemp("three")
+    write_backbone(folder / "backbone")
+    texts = made_up(60, 0).texts
+    words = ["cold" if "cold" in text else "warm" if "warm" in text else "neither" for text in texts]
+    pd.DataFrame({"note": texts, "kind": words}).to_parquet(folder / "own.parquet")
+    columns = ("--text", "note", "--label", "kind")
+    with quick():
+        return make(folder, "--train-file", folder / "own.parquet", *columns, "--budget-kind", "flop_ratio", "--json")

@@ -1,0 +1,73 @@
+"""``--help`` of every command says what there is, and its examples work."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+
+from pruning.cli import main as command_line
+from pruning.cli.printing import finite
+from pruning.config import StudyConfig
+from pruning.selection.budget import BUDGET_KINDS
+from tests.pruning.cli.commands import call
+
+OPTIONS = {
+    "run": (
+        "--task --data --train-file --validation-file --text --pair --label --regression --name --backbone "
+        "--budget-kind --budgets --ship --preset --seed --penalty --criterion --teacher --transfer --set --output "
+        "--runs --overwrite --quiet --device --threads --json"
+    ),
+    "measure": "study --data --validation-file --text --pair --label --variant --device --threads --json",
+    "predict": "study sentence second --file --text --pair --variant --device --threads --json",
+    "list": "--studies --json",
+    "verify": "STUDY --json",
+    "upgrade": "FOLDER --json",
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_help_of_each_command(name: str) -> None:
+    printed = call(name, "--help")
+    assert (printed.code, printed.err) == (0, "")
+    said = printed.out.split("\n\n", 1)[1]  # after the usage, each with a few words of its own
+    for option in OPTIONS[name].split():
+        assert re.search(rf"^  +{re.escape(option)}\b.*(\n +)?\w", said, re.MULTILINE), option
+    assert set(re.findall(r"^  (?:-h, )?(--[a-z-]+)", said, re.MULTILINE)) == {
+        "--help", *(option for option in OPTIONS[name].split() if option.startswith("--"))
+    }  # fmt: skip
+    assert "None" not in said
+    assert "[]" not in said
+
+
+def test_help_of_run_tells_the_defaults_and_kinds_of_budgets() -> None:
+    said = " ".join(call("run", "--help").out.split())
+    assert ",".join(f"{budget:g}" for budget in StudyConfig().budgets) in said
+    assert "{" + ",".join(BUDGET_KINDS) + "}" in said
+    for default in ("total_density", "all-MiniLM-L6-v2", "alpha", "log", "adapter", "studies", "runs", "0"):
+        assert f"(default: {default})" in said
+
+
+def test_help_teaches() -> None:
+    printed = call("--help")
+    assert printed.code == 0
+    for name in OPTIONS:
+        assert f"python -m pruning {name}" in printed.out
+        assert re.search(rf"^    {name} +\w", printed.out, re.MULTILINE)
+    assert "Interrupted? Type the same command again" in printed.out
+
+
+def test_every_command_and_every_example_of_the_help_is_understood() -> None:
+    assert [command.name for command in command_line.COMMANDS] == list(OPTIONS)
+    examples = [line.split("  ")[1:] for line in command_line.EPILOG.splitlines() if line.startswith("  python")]
+    assert len(examples) >= 9
+    for parts in examples:
+        words = shlex.split(parts[0])
+        assert words[:3] == ["python", "-m", "pruning"]
+        command_line.build_parser().parse_args(words[3:])
+
+
+def test_numbers_that_are_not_finite_are_null_in_json() -> None:
+    found = finite({"a": [float("nan"), 1.5], "b": {"c": float("inf")}, "d": None, "e": "x"})
+    assert found == {"a": [None, 1.5], "b": {"c": None}, "d": None, "e": "x"}

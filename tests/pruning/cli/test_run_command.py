@@ -1,0 +1,227 @@
+"""``run``: what it prints and stores, and the settings that options become."""
+
+from __future__ import annotations
+
+import errno
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from pruning import pipeline
+from pruning.config import PRESETS, StudyConfig, with_settings
+from pruning.study.read import read_study
+from pruning.study.verify import verify
+from tests.pruning.cli.commands import SETTING_OPTIONS, Made, call, content, refused
+
+resource = pytest.importorskip("resource", reason="limits on files need POSIX")
+INTERRUPTED = "pruning: interrupted; the same command goes on where it was"
+
+
+# ---- what is printed and stored ----------------------------------------------------------------------------------
+
+
+def test_run_says_what_it_held_out_and_how_to_see_the_study(own: Made) -> None:
+    assert own.result.code == 0, own.result
+    lines = own.result.err.splitlines()
+    assert "no validation file: 6 of 60 rows held out with seed 0" in lines
+    assert lines[-2] == f"Stored in {own.study}. See it in the dashboard:"
+    assert lines[-1] == f"  SLIMVIZ_STUDIES={own.folder}/studies streamlit run app.py"
+    assert not [line for line in lines if "%|" in line]  # no bars: it was to be quiet
+    assert [line.split()[0] for line in own.result.out.splitlines()] == [
+        "teacher", "one-shot-30", "slim-30", "one-shot-10", "slim-10",
+    ]  # fmt: skip
+    assert re.search(r"^slim-10 +validation +Accuracy 0\.\d{4}, F1 .*total density \d\.\d%$", own.result.out, re.M)
+
+
+def test_run_stores_a_whole_study(own: Made) -> None:
+    assert verify(own.study) == []
+    study = read_study(own.study)
+    assert study.task.labels == ("no", "yes")
+    provenance = study.document.provenance
+    assert provenance.command.startswith("python -m pruning run --train-file ")
+    assert provenance.data.source == "file own.csv"
+    assert (provenance.data.train.rows, provenance.data.validation.rows) == (54, 6)
+    assert study.document.config.ship == (0.1,)  # the smallest, where none was named
+
+
+def test_run_as_json(similar: Made) -> None:
+    assert similar.result.code == 0, similar.result
+    printed = similar.result.json
+    assert set(printed) == {"study", "results", "open"}
+    assert printed["study"] == str(similar.study)
+    assert printed["open"] == f"SLIMVIZ_STUDIES={similar.folder}/studies streamlit run app.py"
+    assert [row["variant"] for row in printed["results"]] == ["teacher", "one-shot-30", "slim-30"]
+    assert [list(row["metrics"]) for row in printed["results"]] == [["pearson", "spearman"]] * 3
+    assert "held out" not in similar.result.err
+    assert verify(similar.study) == []
+
+
+def test_run_with_three_classes_and_a_budget_of_flops(three: Made) -> None:
+    assert three.result.code == 0, three.result
+    rows = {row["variant"]: row for row in three.result.json["results"]}
+    assert list(rows) == ["teacher", "one-shot-flops-30", "slim-flops-30"]
+    assert rows["slim-flops-30"]["flop_ratio"] <= 0.3
+    study = read_study(three.study)
+    assert (study.task.labels, study.task.metrics) == (("cold", "neither", "warm"), ("accuracy",))
+    assert (three.study / "slim-flops-30").is_dir()
+    assert verify(three.study) == []
+
+
+# ---- options become settings -------------------------------------------------------------------------------------
+
+
+class Asked(Exception):
+    """What a study would be run with."""
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[StudyConfig, Any, dict[str, Any]]]:
+    """Run a command up to the training: settings, examples and other arguments."""
+
+    def stop(config: StudyConfig, data: Any, folder: Path, **named: Any) -> None:
+        raise Asked(config, data, named | {"folder": folder})
+
+    monkeypatch.setattr(pipeline, "run_study", stop)
+
+    def asked(*arguments: Any) -> tuple[StudyConfig, Any, dict[str, Any]]:
+        with pytest.raises(Asked) as found:
+            call("run", *arguments)
+        return found.value.args  # type: ignore[return-value]
+
+    return asked
+
+
+def test_options_become_settings(place: Path, tmp_path: Path, asked: Callable) -> None:
+    files = ("--train-file", place / "own.csv", "--validation-file", place / "validation.csv")
+    where = ("--output", tmp_path / "studies", "--runs", tmp_path / "runs", "--backbone", place / "backbone")
+    config, data, named = asked(
+        *files, *where, "--preset", "quick", "--seed", 7, "--penalty", "l1", "--criterion", "taylor",
+        "--teacher", "full", "--budgets", "0.2,0.3", "--ship", "0.3", "--name", "mine", "--device", "cpu",
+        "--budget-kind", "encoder_density",
+        "--set", "recover_epochs=4", "--set", "selection.round_to=8", "--set", "sites=hidden,ffn_hidden",
+    )  # fmt: skip
+    typed = {
+        "backbone": str(place / "backbone"),
+        "seed": 7,
+        "slim.penalty": "l1",
+        "criterion": "taylor",
+        "teacher.tuning": "full",
+        "budget_kind": "encoder_density",
+        "budgets": (0.3, 0.2),
+        "ship": (0.3,),
+        "recover.epochs": 4,
+        "slim.sites": ("hidden", "ffn_hidden"),
+        "selection.round_to": 8,
+    }
+    assert config == with_settings(StudyConfig(), PRESETS["quick"] | typed)
+    assert (data.task.name, len(data.train), len(data.validation["validation"])) == ("mine", 60, 12)
+    assert (named["folder"], named["runs"]) == (tmp_path / "studies" / "mine", tmp_path / "runs")
+    assert (named["device"], named["quiet"], named["overwrite"]) == ("cpu", False, False)
+
+
+def test_quick_is_small_and_threads_are_set(place: Path, tmp_path: Path, asked: Callable) -> None:
+    torch.set_num_threads(2)
+    config, _, _ = asked("--train-file", place / "own.csv", "--output", tmp_path, "--preset", "quick", "--threads", 1)
+    assert (config.train_rows, config.budgets, config.ship) == (2000, (0.1,), (0.1,))
+    assert config.teacher.epochs + config.slim.epochs + config.recover.epochs <= 5
+    assert torch.get_num_threads() == 1
+
+
+@pytest.mark.parametrize(("budgets", "ships"), [("0.3,0.1", (0.1,)), ("0.3,0.2", (0.2,))])
+def test_what_ships_follows_the_budgets(place: Path, tmp_path: Path, asked: Callable, budgets: str, ships: Any) -> None:
+    config, _, _ = asked("--train-file", place / "own.csv", "--output", tmp_path, "--budgets", budgets)
+    assert config.ship == ships
+
+
+def test_a_glue_task_from_a_folder(place: Path, tmp_path: Path, asked: Callable) -> None:
+    (tmp_path / "glue" / "mnli").mkdir(parents=True)
+    frame = pd.DataFrame({"premise": ["a", "b", "c"], "hypothesis": ["d", "e", "f"], "label": [0, 1, 2]})
+    for split in ("train", "validation_matched", "validation_mismatched"):
+        frame.to_parquet(tmp_path / "glue" / "mnli" / f"{split}.parquet")
+    where = ("--output", tmp_path / "s", "--runs", tmp_path / "runs", "--backbone", place / "backbone")
+    _, data, named = asked("--task", "mnli", "--data", tmp_path / "glue", *where, "--device", "cpu")
+    assert list(data.validation) == ["validation_matched", "validation_mismatched"]
+    assert (data.source, named["folder"].name) == ("folder glue", "mnli")
+
+
+# ---- full disks, interruptions, another study in the way ---------------------------------------------------------
+
+
+def test_another_study_in_the_way(own: Made, untrained: None) -> None:
+    before = content(own.study)
+    line = refused(*own.typed, "--seed", 1)
+    assert re.search(r"own: holds another study \(.*seed.*expected a name of its own, such as 'own-2'", line), line
+    line = refused(*own.typed, "--overwrite", "--set", "slim_rate=0.1")
+    assert "holds another study (config.slim" in line
+    line = refused(*own.typed)
+    assert re.search(r"own: this study is stored there already, expected a name of its own, such as 'own-2'", line)
+    assert content(own.study) == before
+
+
+@pytest.mark.parametrize("full_at", ["a weights file", "the optimiser's state", "the answers"])
+def test_a_full_disk_while_training_is_named(own: Made, tmp_path: Path, full_at: str) -> None:
+    """Limited to files of some size, writers fail as they do on a full disk; with room again the command goes on."""
+    trained = next(own.folder.glob("runs/**/teacher*/**/model.safetensors")).stat().st_size
+    answers = next(own.folder.glob("runs/**/hidden.f16")).stat().st_size
+    limit = {"a weights file": 2000, "the optimiser's state": trained + 1000, "the answers": answers - 100}[full_at]
+    typed = [
+        *("run", "--train-file", own.folder / "own.csv", "--backbone", own.backbone, "--budgets", "0.3"),
+        *("--output", tmp_path / "studies", "--runs", tmp_path / "runs", *SETTING_OPTIONS[:-4]),
+        *("--device", "cpu", "--quiet"),
+    ]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        result = call(*typed)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert result.code == 2, result
+    line = result.err.splitlines()[-1]
+    assert line.startswith("pruning: ")
+    assert str(tmp_path / "runs") in line
+    assert "expected" in line
+    assert not list((tmp_path / "studies").iterdir())
+    if full_at == "the optimiser's state":
+        assert call(*typed).code == 0
+        assert verify(tmp_path / "studies" / "own") == []
+
+
+def test_an_error_of_the_disk_without_a_path_names_the_runs(
+    own: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(*given: Any, **named: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")  # what a stream's `write` says: no file name
+
+    monkeypatch.setattr(pipeline, "run_study", write)
+    result = call(*own.typed, "--runs", tmp_path / "runs")
+    line = result.err.splitlines()[-1]
+    assert (result.code, line) == (
+        2,
+        f"pruning: No space left on device: {tmp_path / 'runs'}; expected a folder that can be written",
+    )
+
+
+def test_interrupted(own: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "run_study", lambda *given, **named: signal.raise_signal(signal.SIGTERM))
+    result = call(*own.typed, "--overwrite")
+    assert (result.code, result.err.splitlines()[-1]) == (130, INTERRUPTED)
+
+
+def test_a_bar_does_not_stand_in_the_last_lines_way(own: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pruning.training.trainer import StudyProgress
+
+    def interrupt(*arguments: Any, **named: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(StudyProgress, "on_epoch_end", interrupt)
+    typed = [part for part in own.typed if part != "--quiet"]
+    result = call(*typed, "--runs", tmp_path, "--output", tmp_path / "studies")
+    assert result.code == 130
+    assert "teacher: " in result.err
+    assert result.err.splitlines()[-1] == INTERRUPTED

@@ -1,0 +1,315 @@
+"""``list``, ``verify``, ``upgrade``, ``measure`` and ``predict`` on studies that ``run`` made."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pruning.study.read import read_study
+from tests.interrupted_run import made_up
+from tests.pruning.cli.commands import Made, call, content, copy_study, refused, replace_file
+
+CPU = ("--device", "cpu")
+
+
+# ---- list, verify, upgrade ---------------------------------------------------------------------------------------
+
+
+def test_list(own: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = call("list", "--studies", own.study.parent, "--json")
+    assert printed.code == 0
+    variants = ["teacher", "one-shot-30", "slim-30", "one-shot-10", "slim-10"]
+    assert printed.json == {"studies": [{"task": "own", "path": str(own.study), "variants": variants}]}
+    printed = call("list", "--studies", own.study.parent)
+    assert re.search(rf"^own +own +{re.escape(str(own.study))}  teacher, .*, slim-10$", printed.out)
+    monkeypatch.setenv("SLIMVIZ_STUDIES", str(own.study.parent))
+    assert str(own.study) in [row["path"] for row in call("list", "--json").json["studies"]]
+
+
+def test_list_names_what_is_broken_beside_what_is_not(tmp_path: Path) -> None:
+    (tmp_path / "broken\x1b[31m").mkdir()
+    (tmp_path / "broken\x1b[31m" / "study.json").write_text("{")
+    printed = call("list", "--studies", tmp_path, "--json")
+    assert (printed.code, printed.json) == (0, {"studies": []})
+    (line,) = printed.err.splitlines()
+    assert line.startswith(f"broken: {tmp_path}/broken [31m: ")
+
+
+def test_verify(own: Made, similar: Made, tmp_path: Path) -> None:
+    printed = call("verify", own.study, "--json", similar.study)
+    assert (printed.code, printed.err) == (0, "")
+    assert printed.json == {"studies": [{"path": str(made.study), "problems": []} for made in (own, similar)]}
+    printed = call("verify", own.study, tmp_path / "none")
+    assert printed.code == 2
+    first, second = printed.out.splitlines()
+    assert first == f"{own.study}: clean"
+    assert second.startswith(f"{tmp_path / 'none'}: ")
+
+
+def test_upgrade_leaves_a_study_of_today_as_it_is(own: Made, similar: Made) -> None:
+    before = content(own.study)
+    printed = call("upgrade", own.study, similar.study)
+    assert (printed.code, printed.err) == (0, "")
+    assert printed.out.splitlines() == [f"{made.study}: already at schema 2" for made in (own, similar)]
+    assert call("upgrade", "--json", own.study).json == {
+        "studies": [{"path": str(own.study), "schema": 2, "upgraded": False}]
+    }
+    assert content(own.study) == before
+
+
+def test_upgrade_says_what_it_cannot_read(tmp_path: Path) -> None:
+    assert str(tmp_path / "none") in refused("upgrade", tmp_path / "none")
+
+
+# ---- measure -----------------------------------------------------------------------------------------------------
+
+
+def test_measure_on_a_file(own: Made) -> None:
+    """The rows that were learned from: any labelled file will do, and all stored networks are scored."""
+    printed = call("measure", own.study, "--validation-file", own.folder / "own.csv", *CPU, "--json")
+    assert printed.code == 0, printed
+    assert set(printed.json) == {"study", "results"}
+    assert printed.json["study"] == "own"
+    assert [row["variant"] for row in printed.json["results"]] == ["teacher", "slim-10"]
+    for row in printed.json["results"]:
+        assert list(row["metrics"]) == ["accuracy", "f1"]
+        assert row["metrics"]["accuracy"] == row["correct"] / row["count"]
+        assert (row["count"], row["split"]) == (60, "own.csv")
+    assert printed.err == "own.csv: 60 examples, file own.csv\n"
+
+
+def test_measure_reproduces_what_run_stored(similar: Made) -> None:
+    columns = ("--text", "a", "--pair", "b", "--label", "score")
+    file = similar.folder / "validation.jsonl"
+    printed = call("measure", similar.study, "--validation-file", file, *columns, *CPU, "--json")
+    stored = {row["variant"]: row for row in similar.result.json["results"]}
+    for row in printed.json["results"]:
+        for key in ("metrics", "correct", "interval", "retention"):
+            assert row[key] == stored[row["variant"]][key], key
+
+
+def test_measure_one_variant_as_text(own: Made) -> None:
+    printed = call("measure", own.study, "--validation-file", own.folder / "own.csv", *CPU, "--variant", "slim-10")
+    assert printed.code == 0
+    assert re.fullmatch(r"slim-10 +own\.csv +Accuracy 0\.\d{4}, F1 [01]\.\d{4}  \(\d+/60\)\n", printed.out)
+
+
+# ---- predict -----------------------------------------------------------------------------------------------------
+
+
+def test_predict_a_text(own: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIMVIZ_STUDIES", str(own.study.parent))
+    printed = call("predict", "own", "the soup is good", *CPU, "--json")  # the study by its name
+    assert (printed.code, printed.err) == (0, "")
+    (row,) = printed.json["answers"]
+    assert (printed.json["study"], row["text"]) == ("own", "the soup is good")
+    assert list(row["variants"]) == ["teacher", "slim-10"]
+    for found in row["variants"].values():
+        assert found["label"] in ("no", "yes")
+        assert found["probability"] == max(found["probabilities"].values())
+        assert sum(found["probabilities"].values()) == pytest.approx(1.0)
+
+
+def test_predict_a_file_as_text(three: Made) -> None:
+    printed = call("predict", three.study, "--file", three.folder / "own.parquet", "--text", "note", *CPU)
+    lines = printed.out.splitlines()
+    assert len(lines) == 3 * 60
+    assert lines[0] == made_up(60, 0).texts[0]
+    assert re.fullmatch(r"  teacher    (cold|neither|warm) \(\d+\.\d%\)", lines[1])
+    assert re.fullmatch(r"  slim-flops-30 (cold|neither|warm) \(\d+\.\d%\)", lines[2])
+
+
+def test_predict_a_pair(similar: Made) -> None:
+    typed = ("predict", similar.study, "the soup is good", "the film is good", *CPU)
+    (row,) = call(*typed, "--json").json["answers"]
+    assert (row["text"], row["pair"]) == ("the soup is good", "the film is good")
+    assert all(set(found) == {"score"} for found in row["variants"].values())
+    lines = call(*typed).out.splitlines()
+    assert lines[0] == "the soup is good  |  the film is good"
+    assert lines[1] == f"  teacher    {row['variants']['teacher']['score']:.2f}"
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "{study} good --device cpu --variant slim-10 --json",
+        "{study} --device cpu good --variant slim-10 --json",
+        "--json --variant slim-10 --device cpu {study} good",
+        "--variant slim-10 {study} --json --device cpu -- good",
+    ],
+)
+def test_options_may_stand_anywhere(own: Made, order: str) -> None:
+    printed = call("predict", *order.format(study=own.study).split())
+    (row,) = printed.json["answers"]
+    assert (row["text"], list(row["variants"])) == ("good", ["slim-10"])
+
+
+def test_a_text_may_look_like_an_option(own: Made) -> None:
+    printed = call("predict", own.study, *CPU, "--variant", "slim-10", "--json", "--", "--json")
+    assert printed.json["answers"][0]["text"] == "--json"
+
+
+def test_texts_do_not_steer_the_terminal(own: Made) -> None:
+    printed = call("predict", own.study, "good\x1b[2J\nbad", *CPU)
+    assert printed.out.splitlines()[0] == "good [2J bad"
+    assert len(printed.out.splitlines()) == 3
+
+
+# ---- a teacher that is not here, or not the one ------------------------------------------------------------------
+
+
+def commands_on(made: Made, study: Path) -> list[tuple[Any, ...]]:
+    return [
+        ("predict", study, "the soup is good", *CPU),
+        ("measure", study, "--validation-file", made.folder / "own.csv", *CPU),
+    ]
+
+
+@pytest.fixture
+def no_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(*given: Any, **named: Any) -> None:
+        raise AssertionError(f"a study asked for {given}")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+
+
+@pytest.mark.usefixtures("no_download")
+@pytest.mark.parametrize("missing", ["backbone", "weights"])
+def test_a_missing_teacher_does_not_keep_the_slim_network_from_answering(
+    own: Made, tmp_path: Path, missing: str
+) -> None:
+    """No study causes a download, whatever its backbone's name is."""
+
+    def rename(document: dict[str, Any]) -> None:
+        document["backbone"]["name"] = document["config"]["backbone"] = "nobody/no-bert"
+
+    study = copy_study(own.study, tmp_path, rename if missing == "backbone" else lambda document: None)
+    if missing == "weights":
+        for path in (study / "teacher").iterdir():
+            path.unlink()
+    for command in commands_on(own, study):
+        printed = call(*command)
+        assert printed.code == 0, printed
+        assert "slim-10" in printed.out
+        assert not re.search(r"^ *teacher ", printed.out, re.M)
+        (line,) = (line for line in printed.err.splitlines() if not line.startswith("own.csv: "))
+        assert line.startswith("without the teacher: ")
+        assert "teacher" in refused(*command, "--variant", "teacher") or missing == "backbone"
+        assert call(*command, "--variant", "slim-10").code == 0
+
+
+def test_a_teacher_whose_backbone_is_another(own: Made) -> None:
+    """Changed since: the slim network still answers when asked, the teacher says what is wrong."""
+    weights = own.backbone / "model.safetensors"
+    kept = weights.read_bytes()
+    weights.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+    try:
+        line = refused("predict", own.study, "good", *CPU)
+        alone = call("predict", own.study, "good", *CPU, "--variant", "slim-10")
+    finally:
+        weights.write_bytes(kept)
+    assert re.fullmatch(r"backbone '.*': sha256 \w{12}, expected \w{12} as in study own", line)
+    assert alone.code == 0
+
+
+# ---- damage, and what must never run -----------------------------------------------------------------------------
+
+DAMAGES = {
+    "empty": lambda content: b"",
+    "cut short": lambda content: content[: len(content) // 2],
+    "a list": lambda content: b"[]",
+    "an empty object": lambda content: b"{}",
+    "nested without end": lambda content: b"[" * 20_000,
+    "no text": lambda content: bytes(range(256)),
+    "null": lambda content: b"null",
+}
+FILES = (
+    "slim-10/config.json",
+    "slim-10/tokenizer.json",
+    "slim-10/tokenizer_config.json",
+    "slim-10/model.safetensors",
+    "teacher/adapter_config.json",
+    "teacher/adapter_model.safetensors",
+)
+HARMLESS = {("slim-10/tokenizer_config.json", "an empty object")}  # its settings have defaults
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("path", FILES)
+def test_damaged_files(own: Made, tmp_path: Path, path: str, damage: str) -> None:
+    """With the checksum put right, as a writer with a fault of its own would leave it."""
+    study = copy_study(own.study, tmp_path)
+    replace_file(study, path, DAMAGES[damage]((study / path).read_bytes()))
+    if (path, damage) in HARMLESS:
+        assert call(*commands_on(own, study)[0]).code == 0
+        return
+    for command in commands_on(own, study):
+        result = call(*command)
+        assert (result.code, result.out) == (2, ""), result
+        (line,) = (line for line in result.err.splitlines() if not line.startswith("own.csv: "))
+        assert line.startswith("pruning: ")
+
+
+def change_config(study: Path, path: str, **values: Any) -> None:
+    config = json.loads((study / path).read_text()) | values
+    replace_file(study, path, json.dumps(config).encode())
+
+
+@pytest.mark.parametrize(
+    ("path", "values"),
+    [
+        ("slim-10/config.json", {"hidden_size": "8"}),
+        ("slim-10/config.json", {"model_type": "gpt2"}),
+        ("slim-10/config.json", {"model_type": ["slimbert"]}),
+        ("slim-10/tokenizer_config.json", {"tokenizer_class": "NoTokenizer"}),
+        ("teacher/adapter_config.json", {"peft_type": "NOTHING"}),
+        ("teacher/adapter_config.json", {"r": -1}),
+        ("teacher/adapter_config.json", {"target_modules": 7}),
+    ],
+)
+def test_settings_that_cannot_be(own: Made, tmp_path: Path, path: str, values: dict[str, Any]) -> None:
+    study = copy_study(own.study, tmp_path)
+    change_config(study, path, **values)
+    result = call(*commands_on(own, study)[0])
+    assert (result.code, result.out, len(result.err.splitlines())) in {(2, "", 1)} or path.endswith(
+        "tokenizer_config.json"
+    )
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
+def test_nothing_that_a_study_names_is_run(
+    own: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    """transformers asks whether to run custom code; nobody is asked here, whatever stands on standard input."""
+    study = copy_study(own.study, tmp_path)
+    monkeypatch.setenv("MARKER", str(tmp_path / "ran"))
+    code = "import os\nopen(os.environ['MARKER'], 'w').close()\n"
+    (study / "slim-10" / "evil.py").write_text(code)
+    automatic = {
+        "AutoConfig": "evil.C",
+        "AutoModelForSequenceClassification": "evil.M",
+        "AutoTokenizer": ["evil.T"] * 2,
+    }
+    change_config(study, f"slim-10/{file}", auto_map=automatic, model_type="evil")
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 20))
+    for command in commands_on(own, study):
+        result = call(*command, "--variant", "slim-10")
+        assert not (tmp_path / "ran").exists()
+        assert "custom code" not in result.out + result.err
+        if file == "config.json":
+            assert (result.code, result.out) == (2, "")
+
+
+def test_changed_weights_are_said(own: Made, tmp_path: Path) -> None:
+    study = copy_study(own.study, tmp_path)
+    weights = study / "slim-10" / "model.safetensors"
+    kept = weights.read_bytes()
+    weights.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+    for command in commands_on(own, study):
+        assert "checksum" in call(*command).err.splitlines()[-1]
+    assert read_study(study).name == "own"  # a page can still show its numbers
