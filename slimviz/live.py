@@ -22,7 +22,7 @@ import numpy as np
 import streamlit as st
 
 from pruning.errors import MeasureError, SlimVizError, StoreError
-from pruning.study.write import Study, list_studies
+from pruning.study import Study, list_studies
 
 if TYPE_CHECKING:
     from pruning.data.examples import Examples
@@ -98,7 +98,7 @@ class Answer:
 
 def slim_budgets(study: Study) -> list[str]:
     """Budgets (percent) whose slim network's weights are here, the largest first."""
-    shipped = [percent for percent in study.selections if study.weights(f"slim-{percent}") is not None]
+    shipped = [percent for percent in study.data["selections"] if study.weights(f"slim-{percent}") is not None]
     return sorted(shipped, key=float, reverse=True)
 
 

@@ -24,7 +24,7 @@ from pruning.data.examples import Examples, load_examples
 from pruning.data.tasks import TASKS, Task
 from pruning.errors import DataError
 from pruning.measure.latency import summary
-from pruning.study.write import Study
+from pruning.study import Study
 from slimviz import live
 
 LENGTHS = (16, 32, 64, 128)

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from pruning.study.read import read_study
-from pruning.study.verify import verify
+from pruning.study import read_study
+from pruning.study import verify
 from tests.interrupted_run import ROOT, SETTINGS, write_csv
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

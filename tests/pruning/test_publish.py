@@ -33,11 +33,11 @@ from pruning.publish import answer, current_commit, publish, score, stored_netwo
 from pruning.selection.budget import Budget
 from pruning.selection.select import select, smallest_total_density
 from pruning.selection.settings import SelectionSettings
-from pruning.study import write as store
+from pruning import study as store
 from pruning.study.document import network_to_json
-from pruning.study.read import Study, load_factors, load_history, load_masks, load_pieces
-from pruning.study.verify import verify
-from pruning.study.write import check_destination, read_study
+from pruning.study import Study, load_factors, load_history, load_masks, load_pieces
+from pruning.study import verify
+from pruning.study import check_destination, read_study
 from tests.interrupted_run import BUDGETS, SETTINGS, made_up
 from tests.tiny_study import write_backbone
 
