@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -149,12 +148,11 @@ def _spare_the_collector() -> None:
 def _load_network(folder: str, stored_version: int, variant: str, device: str, _study: Study) -> Network:
     del folder, stored_version  # only part of the cache's key
     where = f"{_study.name}/{variant}"
-    weights = _study.weights(variant)
-    if weights is None:
+    if _study.weights(variant) is None:
         raise StoreError(f"{where}: no weights in the study folder")
     with computing():  # loading changes torch's defaults for a moment
         try:
-            model, tokenizer = _read_network(_study, variant, weights)
+            model, tokenizer = _read_network(_study, variant)
             model = model.to(device).eval()
         except SlimVizError:
             raise
@@ -165,20 +163,11 @@ def _load_network(folder: str, stored_version: int, variant: str, device: str, _
     return Network(variant, model, tokenizer, device, min(max_length(_study), positions))
 
 
-def _read_network(study: Study, variant: str, weights: Path) -> tuple[Any, Any]:
-    import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-    from transformers.utils import logging as transformers_logging
+def _read_network(study: Study, variant: str) -> tuple[Any, Any]:
+    from pruning.study.networks import load_network as read_network
 
-    transformers_logging.disable_progress_bar()
-    if variant == TEACHER:
-        from pruning.bert.backbones import load_teacher
-
-        return load_teacher(study.folder, study.data)
-    import pruning.slimbert  # noqa: F401  # registers the slim network with the Auto classes
-
-    model = AutoModelForSequenceClassification.from_pretrained(weights, dtype=torch.float32, local_files_only=True)
-    return model, AutoTokenizer.from_pretrained(weights, local_files_only=True)
+    network = read_network(study, variant)
+    return network.model, network.tokenizer
 
 
 # Computing

@@ -60,7 +60,7 @@ def size_problems(folder: Path, files: Mapping[str, FileRecord], weights_needed:
             yield f"{path}: {reason_of(error)}"
             continue
         if found != stored.bytes:
-            yield f"{path}: {found} bytes, expected {stored['bytes']}"
+            yield f"{path}: {found} bytes, expected {stored.bytes}"
 
 
 def unlisted_files(folder: Path, files: Mapping[str, Any]) -> list[str]:
