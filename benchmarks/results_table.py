@@ -20,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `python benchmarks/results_table.py` works as well
 from pruning.errors import SlimVizError, StoreError
-from pruning.study.read import BUNDLED, BrokenStudy, Study, list_studies
+from pruning.study import BUNDLED, BrokenStudy, Study, list_studies
 from slimviz.theme import (
     UNKNOWN,
     bytes_text,

@@ -25,7 +25,7 @@ from pruning.data.sources import load_examples
 from pruning.errors import DataError, MeasureError, SlimVizError
 from pruning.measure.latency import LENGTHS, REAL_LENGTH, RUNS, TEACHER, speed_table
 from pruning.study.document import network_from_json
-from pruning.study.read import BUNDLED, Study, read_study
+from pruning.study import BUNDLED, Study, read_study
 
 INT8 = "teacher-int8"
 

@@ -23,10 +23,9 @@ from pruning.measure.metrics import correct, floor, metrics, paired_bootstrap, r
 from pruning.pipeline import CutNetwork, StudyRun
 from pruning.selection.select import FLOP_LENGTH, Selection, smallest_total_density
 from pruning.slimbert import network as slimbert
+from pruning.study import Study, write_study
 from pruning.study.card import model_card
 from pruning.study.document import network_to_json
-from pruning.study.read import Study
-from pruning.study.write import write_study
 from pruning.training import processes
 
 SPEED_TEXTS = 256  # real texts per timing, the first of the validation split

@@ -20,7 +20,7 @@ _SPELLING = re.compile(
 BudgetName = Annotated[str, Meta(pattern=rf"^{_BUDGET}$")]
 
 
-class Variant(Record, frozen=True):
+class Variant(Record, frozen=True, omit_defaults=True):
     """One network of a study.
 
     Attributes:
@@ -41,6 +41,8 @@ class Variant(Record, frozen=True):
             raise ConfigError(f"variant {self.name!r}: expected a budget for every network but the teacher")
         if self.precision not in PRECISIONS:
             raise ConfigError(f"variant {self.name!r}: precision, expected one of {', '.join(PRECISIONS)}")
+        if _parts(self.name) != (self.method, self.budget, self.seed, self.precision):
+            raise ConfigError(f"variant {self.name!r}: method {self.method!r}, expected one that cannot be misread")
 
     @property
     def name(self) -> str:
@@ -64,11 +66,19 @@ class Variant(Record, frozen=True):
         Raises:
             ConfigError: if the text spells no variant.
         """
-        match = _SPELLING.fullmatch(text)
-        if match is None:
+        parts = _parts(text)
+        if parts is None:
             raise ConfigError(f"variant {text!r:.40}: expected a spelling such as teacher, slim-10 or one-shot-10")
-        seed, precision = match["seed"], match["precision"]
-        return cls(match["method"], match["budget"], None if seed is None else int(seed), precision or FLOAT)
+        return cls(*parts)
+
+
+def _parts(text: str) -> tuple[str, str | None, int | None, str] | None:
+    """Method, budget, seed and precision of a spelling, or None where it is none."""
+    match = _SPELLING.fullmatch(text)
+    if match is None:
+        return None
+    seed = None if match["seed"] is None else int(match["seed"])
+    return match["method"], match["budget"], seed, match["precision"] or FLOAT
 
 
 TEACHER = Variant(TEACHER_METHOD)

@@ -21,7 +21,7 @@ from pruning.bert.shapes import (
 )
 from pruning.importance.factors import ImportanceFactors
 from pruning.selection.select import Selection
-from pruning.study.write import Study
+from pruning.study import Study
 from slimviz.importance import relative_importance, shade_of
 from slimviz.theme import SITE_TITLES, amount_text, layer_title, value_text
 from slimviz.tidy import count_of, frame_of, groups, only, records
@@ -40,7 +40,7 @@ def study_title(key: str, study: Study) -> str:
 
 def budgets(study: Study) -> list[str]:
     """Budgets with masks, as stored ("10"), largest first."""
-    return sorted(study.selections, key=float, reverse=True)
+    return sorted(study.data["selections"], key=float, reverse=True)
 
 
 def default_budget(percents: list[str]) -> str:
@@ -50,7 +50,7 @@ def default_budget(percents: list[str]) -> str:
 
 def main_result(study: Study, variant: str) -> dict[str, Any] | None:
     """A variant's result on the task's main validation split, with the study's own seed where it has several."""
-    found = [result for result in study.results if result["variant"] == variant]
+    found = [result for result in study.data["results"] if result["variant"] == variant]
     split, seed = study.task.validation[0], study.data["provenance"]["seed"]
     found.sort(key=lambda result: (result["split"] != split, result["seed"] != seed))
     return found[0] if found else None
@@ -93,8 +93,8 @@ def overview_row(key: str, study: Study, percent: str) -> dict[str, Any]:
     ]
     for name in ("retention", "retention_above_floor", "total_density", "encoder_density", "flop_ratio"):
         row[name] = slim[name] if slim else None
-    if slim is None and percent in study.selections:
-        row |= {name: study.selections[percent][name] for name in ("total_density", "encoder_density")}
+    if slim is None and percent in study.data["selections"]:
+        row |= {name: study.data["selections"][percent][name] for name in ("total_density", "encoder_density")}
     for batch in (1, 32):
         speed = main_speed(study, f"slim-{percent}", batch)
         row[f"speedup_{batch}"] = speed["speedup"] if speed else None

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pruning.bert.shapes import Masks, Site
 from pruning.importance.factors import ImportanceFactors
-from pruning.study.write import Study
+from pruning.study import Study
 from slimviz.importance import relative_importance, shade_of
 
 HEAD_CRITERIA = ("alpha", "head_gradient", "taylor", "magnitude")  # order in which they are offered

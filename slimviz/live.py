@@ -16,14 +16,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
 
 from pruning.errors import MeasureError, SlimVizError, StoreError
-from pruning.study.write import Study, list_studies
+from pruning.study import Study, list_studies
 
 if TYPE_CHECKING:
     from pruning.data.examples import Examples
@@ -99,7 +98,7 @@ class Answer:
 
 def slim_budgets(study: Study) -> list[str]:
     """Budgets (percent) whose slim network's weights are here, the largest first."""
-    shipped = [percent for percent in study.selections if study.weights(f"slim-{percent}") is not None]
+    shipped = [percent for percent in study.data["selections"] if study.weights(f"slim-{percent}") is not None]
     return sorted(shipped, key=float, reverse=True)
 
 
@@ -150,12 +149,11 @@ def _spare_the_collector() -> None:
 def _load_network(folder: str, stored_version: int, variant: str, device: str, _study: Study) -> Network:
     del folder, stored_version  # only part of the cache's key
     where = f"{_study.name}/{variant}"
-    weights = _study.weights(variant)
-    if weights is None:
+    if _study.weights(variant) is None:
         raise StoreError(f"{where}: no weights in the study folder")
     with computing():  # loading changes torch's defaults for a moment
         try:
-            model, tokenizer = _read_network(_study, variant, weights)
+            model, tokenizer = _read_network(_study, variant)
             model = model.to(device).eval()
         except SlimVizError:
             raise
@@ -166,20 +164,11 @@ def _load_network(folder: str, stored_version: int, variant: str, device: str, _
     return Network(variant, model, tokenizer, device, min(max_length(_study), positions))
 
 
-def _read_network(study: Study, variant: str, weights: Path) -> tuple[Any, Any]:
-    import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-    from transformers.utils import logging as transformers_logging
+def _read_network(study: Study, variant: str) -> tuple[Any, Any]:
+    from pruning.study.networks import load_network as read_network
 
-    transformers_logging.disable_progress_bar()
-    if variant == TEACHER:
-        from pruning.bert.backbones import load_teacher
-
-        return load_teacher(study.folder, study.data)
-    import pruning.slimbert  # noqa: F401  # registers the slim network with the Auto classes
-
-    model = AutoModelForSequenceClassification.from_pretrained(weights, dtype=torch.float32, local_files_only=True)
-    return model, AutoTokenizer.from_pretrained(weights, local_files_only=True)
+    network = read_network(study, variant)
+    return network.model, network.tokenizer
 
 
 # Computing

@@ -25,7 +25,7 @@ from pruning.data.sources import SOURCE_VARIABLE, default_source, load_examples
 from pruning.data.tasks import TASKS, Task
 from pruning.errors import DataError
 from pruning.measure.latency import summary
-from pruning.study.write import Study
+from pruning.study import Study
 from slimviz import live
 
 LENGTHS = (16, 32, 64, 128)

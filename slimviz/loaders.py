@@ -11,14 +11,14 @@ from pathlib import Path
 
 import streamlit as st
 
+from pruning import study as store
 from pruning.bert.shapes import Masks
 from pruning.errors import StoreError
 from pruning.importance.factors import ImportanceFactors
 from pruning.selection.budget import Budget
 from pruning.selection.select import Selection, select
 from pruning.selection.settings import SelectionSettings
-from pruning.study import write as store
-from pruning.study.write import BrokenStudy, Study
+from pruning.study import BrokenStudy, Study
 
 Stamp = tuple[tuple[str, int, int], ...]
 
@@ -86,7 +86,7 @@ def selection(study: Study, percent: str) -> Selection:
 def closest_budget(study: Study, percent: str) -> str:
     """The stored budget whose density is the smallest factor away; a study without any raises ValueError."""
     wanted = float(percent)
-    return min(study.selections, key=lambda stored: abs(math.log(max(float(stored), 1e-9) / wanted)))
+    return min(study.data["selections"], key=lambda stored: abs(math.log(max(float(stored), 1e-9) / wanted)))
 
 
 def _stamp(folder: str | Path, deep: bool = False) -> Stamp:
@@ -129,7 +129,7 @@ def _history(study: Study, stamp: Stamp) -> list[dict]:
 @st.cache_data(show_spinner=False, max_entries=512, hash_funcs={Study: _address})
 def _selection(study: Study, percent: str, stamp: Stamp) -> Selection:
     closest = closest_budget(study, percent)
-    stored = study.selections[closest]
+    stored = study.data["selections"][closest]
     try:
         settings = SelectionSettings(**stored["settings"])
     except (TypeError, ValueError) as error:

@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks import results_table
 from pruning.cli.main import build_parser
-from pruning.study.read import BUNDLED
+from pruning.study import BUNDLED
 from tests.factories.study_document import edit
 from tests.factories.synthetic_study import write_study
 

@@ -20,9 +20,8 @@ from pruning.data.tasks import get_task
 from pruning.selection.budget import Budget
 from pruning.selection.select import select, smallest_total_density
 from pruning.selection.settings import SelectionSettings
+from pruning.study import BUNDLED, load_factors, load_masks, load_pieces, load_pooler, read_study, verify
 from pruning.study.document import network_to_json
-from pruning.study.read import BUNDLED, load_factors, load_masks, load_pieces, load_pooler, read_study
-from pruning.study.verify import verify
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = sorted(path.parent for path in BUNDLED.glob("*/study.json"))
@@ -40,7 +39,7 @@ import json, sys
 import torch
 import pruning.slimbert
 from pruning.bert.backbones import load_teacher
-from pruning.study.read import read_study
+from pruning.study import read_study
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, logging, pipeline
 
 logging.set_verbosity_error()

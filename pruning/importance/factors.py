@@ -9,6 +9,8 @@ import numpy as np
 from pruning.bert.shapes import BertShape, Site
 from pruning.errors import SelectionError
 
+HEAD_ORDER = ("alpha", "head_gradient", "taylor", "magnitude")  # criteria of heads, as they are offered
+
 
 @dataclass(frozen=True)
 class TablePieces:
@@ -54,6 +56,35 @@ class ImportanceFactors:
                     f"{criterion} factors for {site}: shape {values.shape}, expected {self.shape.units(site)}"
                 )
         return {site: np.abs(found[site]) if site in found else np.ones(self.shape.units(site)) for site in Site}
+
+    def stored(self, criterion: str) -> dict[Site, np.ndarray]:
+        """A criterion's values as they are stored, for the sites that have some."""
+        if criterion not in self.by_criterion:
+            known = ", ".join(sorted(self.by_criterion))
+            raise SelectionError(f"criterion {criterion!r:.60}: not stored with this study, expected one of {known}")
+        return self.by_criterion[criterion]
+
+    @property
+    def head_criteria(self) -> list[str]:
+        """Criteria that say something about heads, in the order in which they are offered."""
+        found = [name for name, sites in self.by_criterion.items() if Site.ATTENTION_CONTEXT in sites]
+        return sorted(found, key=lambda name: (HEAD_ORDER.index(name) if name in HEAD_ORDER else 99, name))
+
+    def heads(self, criterion: str | None = None) -> np.ndarray:
+        """Importance per head, (layers, heads) float32: the mean over its context units where units are ranked.
+
+        Args:
+            criterion: one of `head_criteria`; their first by default.
+        """
+        if criterion is None and not self.head_criteria:
+            raise SelectionError("heads: no criterion with values for attention_context is stored with this study")
+        sites = self.stored(criterion or self.head_criteria[0])
+        if Site.ATTENTION_CONTEXT not in sites:
+            raise SelectionError(f"criterion {criterion!r:.60}: has no values for heads")
+        values = np.abs(sites[Site.ATTENTION_CONTEXT]).astype(np.float64)
+        if values.shape != (self.shape.layers, self.shape.heads):
+            values = values.reshape(self.shape.layers, self.shape.heads, self.shape.head_size).mean(-1)
+        return values.astype(np.float32)
 
 
 def piece_mass(counts: np.ndarray, protected: np.ndarray, general_share: float) -> np.ndarray:

@@ -102,6 +102,21 @@ def publish(staging: Path, folder: Path) -> None:
             _remove(aside, folder)
 
 
+def replace_file(folder: Path, name: str, content: bytes) -> None:
+    """Replace one file of a folder: readers find the old one or the new one, whole."""
+    staging = hidden_sibling(folder)
+    staging.mkdir()
+    try:
+        with (staging / name).open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        (staging / name).replace(folder / name)
+        _sync(folder)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
 def _remove(old: Path, folder: Path) -> None:
     """Remove an old study. Renamed first, so that one that is half removed is never taken for a whole one."""
     doomed = hidden_sibling(folder)

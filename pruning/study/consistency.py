@@ -1,24 +1,138 @@
-"""Which stored numbers must agree with each other (no torch, no files); each disagreement is one line.
+"""What fields of `study.json` must agree on with each other (no torch, no files); each disagreement is one line.
 
-`arithmetic_problems` recomputes densities, retentions and parameter counts; `factor_problems` and `mask_problems`
-check the stored arrays against the backbone's shape and the selections.
+`reference_problems` finds what would trip whoever reads the study: names that lead nowhere, rows that are missing.
+`arithmetic_problems` computes parameter counts, densities and retentions again.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import PurePosixPath
 
-import numpy as np
-
-from pruning.bert.shapes import BertShape, Masks, Site, network_shape
-from pruning.errors import SelectionError
-from pruning.study.document import VARIANT, network_from_json, parameters_to_json, ratio, shape_from_json
+from pruning.bert.shapes import BertShape, NetworkShape
+from pruning.measure.metrics import retention, retention_above_floor
+from pruning.study.document import Document, Parameters, Result, SelectionRecord
+from pruning.study.files import CORE_FILES, path_problem
+from pruning.variants import TEACHER
 
 TOLERANCE = 1e-3  # stored ratios and metrics may be rounded to three decimals
-Arrays = Mapping[str, np.ndarray]
+
+
+def name_problems(document: Document, folder: str) -> list[str]:
+    """Whether the study is called as its folder."""
+    if document.name == folder:
+        return []
+    return [f"study.json: name is '{document.name}', expected that of its folder, '{folder}'"]
+
+
+def reference_problems(document: Document) -> list[str]:
+    """What in the document contradicts the rest of it, so that a reader would find something missing."""
+    return [*_header_problems(document), *_selection_problems(document), *_result_problems(document)]
+
+
+def _header_problems(document: Document) -> Iterator[str]:
+    task, shape, name = document.task, document.backbone.shape, document.backbone.name
+    if task.num_labels != shape.labels:
+        yield f"study.json: the task has {task.num_labels} label(s), the backbone's shape {shape.labels}"
+    if task.main_metric not in document.floor:
+        yield f"study.json: floor: metric '{task.main_metric}' is missing"
+    if document.config.seed != document.provenance.seed:
+        yield f"study.json: provenance.seed is {document.provenance.seed}, config.seed {document.config.seed}"
+    if "\\" in name or len(parts := PurePosixPath(name).parts) > 2 or not parts or {"/", ".."} & set(parts):
+        yield f"study.json: backbone.name {name!r:.60}, expected a name or an id of the hub, no path"
+    yield from (problem for problem in map(path_problem, document.files) if problem)
+    yield from (f"study.json: files: '{name}' is missing" for name in CORE_FILES if name not in document.files)
+
+
+def _selection_problems(document: Document) -> Iterator[str]:
+    for key, selection in document.selections.items():
+        where = f"study.json: selections.{key}"
+        if key != selection.budget.name:
+            yield f"{where}: its budget is called {selection.budget.name}"
+        if not _fits(selection.network, document.backbone.shape):
+            yield f"{where}: its network does not fit into the backbone's shape"
+
+
+def _fits(network: NetworkShape, dense: BertShape) -> bool:
+    """Whether cutting the dense network could leave one of these widths."""
+    context = dense.heads * dense.head_size
+    same = (network.token_types, network.head_size, network.labels, len(network.layers))
+    if same != (dense.token_types, dense.head_size, dense.labels, dense.layers):
+        return False
+    limits = [
+        (network.vocabulary, dense.vocabulary),
+        (network.rank or 0, max(dense.hidden, dense.vocabulary)),
+        (network.positions, dense.positions),
+        (network.hidden, dense.hidden),
+        (network.pooler, dense.pooler),
+    ]
+    for layer in network.layers:
+        limits += [(layer.heads, dense.heads), (layer.heads * layer.value_width, context), (layer.ffn, dense.ffn)]
+        limits += [(layer.attention_reads, dense.hidden), (layer.ffn_reads, dense.hidden)]
+    return all(width <= limit for width, limit in limits)
+
+
+def _result_problems(document: Document) -> Iterator[str]:
+    task, results = document.task, document.results
+    variants = {row.variant for row in results}
+    teachers = {row.split for row in results if row.variant == TEACHER}
+    twice = [place for place, count in Counter((str(row.variant), row.split) for row in results).items() if count > 1]
+    yield from (f"study.json: results: a second result for {name} on {split}" for name, split in twice)
+    if not results:
+        yield "study.json: results: none, expected at least the teacher's"
+    for row in results:
+        where = f"study.json: results {row.variant} on {row.split}"
+        if row.split not in teachers:
+            yield f"{where}: no teacher's result on the same split to compare with"
+        yield from (f"{where}: metric '{name}' is missing" for name in task.metrics if name not in row.metrics)
+        if (row.correct is None) != task.is_regression or (row.correct or 0) > row.count:
+            yield f"{where}: correct {row.correct} of {row.count}, expected {_correct_of(document)}"
+        if row.variant.is_teacher:
+            if row.selection is not None:
+                yield f"{where}: selection '{row.selection}', expected none for the teacher"
+        elif row.selection not in document.selections or row.selection != row.variant.budget:
+            yield f"{where}: no selection '{row.variant.budget}'"
+    for row in document.speed:
+        if row.variant not in variants:
+            yield f"study.json: speed: {row.variant} has no results"
+
+
+def _correct_of(document: Document) -> str:
+    return "null for a regression" if document.task.is_regression else "at most as many"
+
+
+def arithmetic_problems(document: Document) -> list[str]:
+    """Stored numbers that do not follow from each other, in a document without `reference_problems`."""
+    dense = Parameters.of(document.backbone.shape.network())
+    counts = {key: Parameters.of(selection.network) for key, selection in document.selections.items()}
+    problems = []
+    for key, selection in document.selections.items():
+        problems += _density_problems(selection, f"selections.{key}", counts[key], dense)
+    for row in document.results:
+        where = f"results {row.variant} on {row.split}"
+        problems += _density_problems(row, where, counts[row.selection] if row.selection else dense, dense)
+        problems += [f"{where}: {problem}" for problem in _score_problems(document, row)]
+    return problems
+
+
+def _score_problems(document: Document, row: Result) -> Iterator[str]:
+    """Accuracy against its count, retention against the teacher; above floor on the split that it was counted on."""
+    main = document.task.main_metric
+    accuracy = row.metrics.get("accuracy")
+    if row.correct is not None and accuracy is not None and _differs(accuracy, row.correct / row.count):
+        yield f"accuracy {accuracy}, but {row.correct} of {row.count} correct"
+    teacher = next(other for other in document.results if other.variant == TEACHER and other.split == row.split)
+    pair = row.metrics[main], teacher.metrics[main]
+    expected = {"retention": (row.retention, retention(*pair))}
+    if row.split == document.task.validation[0]:
+        above = retention_above_floor(*pair, document.floor[main])
+        expected["retention_above_floor"] = (row.retention_above_floor, above)
+    for name, (stored, value) in expected.items():
+        if _differs(stored, value):
+            shown = "null" if value is None else f"{value:.4f}"
+            yield f"{name} {stored}, expected {shown} from the stored metrics"
 
 
 def _differs(stored: float | None, expected: float | None) -> bool:
@@ -27,155 +141,18 @@ def _differs(stored: float | None, expected: float | None) -> bool:
     return not math.isclose(stored, expected, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
 
 
-def arithmetic_problems(data: Mapping[str, Any], main_metric: str, floor_split: str) -> list[str]:
-    """Stored numbers that do not follow from each other. `data` must have passed `document_problems`.
-
-    Args:
-        data: the document.
-        main_metric: the metric that retention is about.
-        floor_split: the split that ``floor`` was counted on; retention above floor is checked there only.
-    """
-    shape = shape_from_json(data["backbone"]["shape"])
-    dense = parameters_to_json(shape.network())
-    networks = {"teacher": dense}
-    problems = []
-    for percent, selection in data["selections"].items():
-        where = f"selections.{percent}"
-        network = network_from_json(selection["network"])
-        networks[percent] = parameters_to_json(network)
-        stored = {key: selection[key] for key in ("rank", "pieces", "positions", "hidden", "pooler")}
-        widths = (network.rank, network.vocabulary, network.positions, network.hidden, network.pooler)
-        for (key, value), expected in zip(stored.items(), widths, strict=True):
-            if value != expected:
-                problems.append(f"{where}.{key}: {value}, but its network has {expected}")
-        problems += _density_problems(selection, where, networks[percent], dense)
-    teachers = {(row["split"], row["seed"]): row for row in data["results"] if row["variant"] == "teacher"}
-    for row in data["results"]:
-        where = f"results {row['variant']} on {row['split']}"
-        match = VARIANT.fullmatch(row["variant"])
-        percent = match[1] if match else None
-        problems += _density_problems(row, where, networks[percent or "teacher"], dense)
-        metrics, correct = row["metrics"], row["correct"]
-        if correct is not None and "accuracy" in metrics and row["count"] > 0:
-            share = correct / row["count"]
-            if _differs(metrics["accuracy"], share):
-                problems.append(f"{where}: accuracy {metrics['accuracy']}, but {correct} of {row['count']} correct")
-        if main_metric not in metrics:
-            problems.append(f"{where}: metric '{main_metric}' is missing")
-            continue
-        teacher = teachers.get((row["split"], row["seed"]))
-        if teacher is None:
-            problems.append(f"{where}: no teacher's result on the same split and seed to compare with")
-            continue
-        pair = metrics[main_metric], teacher["metrics"].get(main_metric)
-        expected = {"retention": ratio(*pair)}
-        floor = data["floor"].get(main_metric)
-        if row["split"] == floor_split and floor is not None:
-            expected["retention_above_floor"] = ratio(*pair, floor)
-        for key, value in expected.items():
-            if _differs(row[key], value):
-                problems.append(f"{where}: {key} {row[key]}, expected {_rounded(value)} from the stored metrics")
-    return problems
-
-
-def _rounded(value: float | None) -> str:
-    return "null" if value is None else f"{value:.4f}"
-
-
-def _density_problems(
-    row: Mapping[str, Any], where: str, expected: Mapping[str, int], dense: Mapping[str, int]
-) -> list[str]:
+def _density_problems(row: SelectionRecord | Result, where: str, expected: Parameters, dense: Parameters) -> list[str]:
     """Counts against the network's shape, densities against the counts."""
     problems = []
-    for key, value in expected.items():
-        if row["parameters"][key] != value:
-            problems.append(f"{where}: parameters.{key} {row['parameters'][key]}, but its network has {value}")
-    for key, component in (("total_density", "total"), ("encoder_density", "encoder")):
-        density = row["parameters"][component] / dense[component]
-        if abs(row[key] - density) > TOLERANCE * max(density, 0.01):
-            problems.append(f"{where}: {key} {row[key]}, expected {density:.6f} from the stored parameters")
-    return problems
-
-
-def _array_problem(arrays: Arrays, key: str, where: str, dtype: type, shape: tuple[int, ...]) -> str | None:
-    array = arrays.get(key)
-    if array is None:
-        return f"{where}: '{key}' is missing"
-    if array.dtype != dtype or array.shape != shape:
-        return f"{where}: '{key}' is {array.dtype} {array.shape}, expected {np.dtype(dtype)} {shape}"
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        return f"{where}: '{key}' holds values that are not finite"
-    return None
-
-
-def factor_problems(arrays: Arrays, shape: BertShape) -> list[str]:
-    """Problems of what ``factors.safetensors`` holds."""
-    where = "factors.safetensors"
-    wanted: dict[str, tuple[type, tuple[int, ...]]] = {
-        "pieces/counts": (np.int32, (shape.vocabulary,)),
-        "pieces/protected": (np.uint8, (shape.vocabulary,)),
-        "pieces/spectrum": (np.float32, (shape.hidden,)),
-        "pooler/importance": (np.float32, (shape.pooler,)),
-    }
-    problems = []
-    for key in arrays:
-        criterion, _, site = key.partition("/")
-        if criterion in ("pieces", "pooler"):
-            if key not in wanted:
-                problems.append(f"{where}: '{key}' is not known")
-        elif site not in set(Site):
-            problems.append(f"{where}: '{key}' names no site, expected one of {', '.join(Site)}")
-        else:
-            per_head = criterion == "head_gradient"
-            wanted[key] = (np.float32, (shape.layers, shape.heads) if per_head else shape.units(Site(site)))
-    if all(key.startswith(("pieces/", "pooler/", "head_gradient/")) for key in wanted):
-        problems.append(f"{where}: no criterion ranks units, expected at least one, such as 'alpha'")
-    found = (_array_problem(arrays, key, where, dtype, units) for key, (dtype, units) in wanted.items())
-    return problems + [problem for problem in found if problem]
-
-
-def masks_from_arrays(arrays: Arrays, percent: str) -> Masks:
-    """The masks stored for one budget; KeyError where one is missing."""
-    return Masks(**{site.value: arrays[f"{percent}/{site}"].astype(bool) for site in Site})
-
-
-def mask_problems(arrays: Arrays, shape: BertShape, selections: Mapping[str, Any]) -> list[str]:
-    """Problems of what ``masks.safetensors`` holds, given ``selections`` of `study.json`."""
-    where = "masks.safetensors"
-    problems = []
-    expected = {f"{percent}/{part}" for percent in selections for part in (*Site, "pooler", "pieces")}
-    problems += [f"{where}: '{key}' is not known" for key in sorted(set(arrays) - expected)]
-    for percent, selection in selections.items():
-        pieces = arrays.get(f"{percent}/pieces")
-        kept = pieces.shape if pieces is not None and pieces.ndim == 1 else (selection["pieces"],)
-        wanted = {f"{percent}/{site}": (np.uint8, shape.units(site)) for site in Site}
-        wanted |= {f"{percent}/pooler": (np.uint8, (shape.pooler,)), f"{percent}/pieces": (np.int32, kept)}
-        found = [_array_problem(arrays, key, where, dtype, units) for key, (dtype, units) in wanted.items()]
-        found = [problem for problem in found if problem]
-        problems += found
-        if found or pieces is None:
-            continue
-        if any(int(arrays[key].max(initial=0)) > 1 for key in wanted if not key.endswith("/pieces")):
-            problems.append(f"{where}: '{percent}/...' holds values other than 0 and 1")
-            continue
-        inside = pieces.size == 0 or (pieces[0] >= 0 and pieces[-1] < shape.vocabulary)
-        if not inside or (np.diff(pieces) <= 0).any():
-            problems.append(f"{where}: '{percent}/pieces' is not a sorted list of the vocabulary's numbers")
-        network = network_from_json(selection["network"])
-        try:
-            masks = masks_from_arrays(arrays, percent).check(shape)
-        except SelectionError as error:
-            problems.append(f"{where}: {error}")
-            continue
-        built = network_shape(
-            shape,
-            masks,
-            vocabulary=len(pieces),
-            rank=network.rank,
-            positions=network.positions,
-            pooler=max(1, int(arrays[f"{percent}/pooler"].sum())),
-        )
-        if built != network:
-            differing = [f.name for f in fields(built) if getattr(built, f.name) != getattr(network, f.name)]
-            problems.append(f"{where}: '{percent}/...' gives another {', '.join(differing)} than selections.{percent}")
+    for name in ("embeddings", "encoder", "pooler", "head", "total"):
+        found, wanted = getattr(row.parameters, name), getattr(expected, name)
+        if found != wanted:
+            problems.append(f"{where}: parameters.{name} {found}, but its network has {wanted}")
+    for name, part, whole in (
+        ("total_density", row.parameters.total, dense.total),
+        ("encoder_density", row.parameters.encoder, dense.encoder),
+    ):
+        density = part / whole
+        if abs(getattr(row, name) - density) > TOLERANCE * max(density, 0.01):
+            problems.append(f"{where}: {name} {getattr(row, name)}, expected {density:.6f} from the stored parameters")
     return problems

@@ -1,18 +1,34 @@
 """What `study.json` holds: typed once at the border, bounds in the types, so that nobody behind it asks for a key.
 
-`decode` is enough to read a study safely. Whether its numbers agree with each other is `consistency`'s business.
+`decode` refuses what is of another type or out of bounds; what must agree between fields is `consistency`'s business.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta
 
-from pruning.bert.shapes import BertShape, NetworkShape
+from pruning.bert.shapes import BertShape, LayerShape, NetworkShape, count_parameters
 from pruning.config import StudyConfig
 from pruning.data.tasks import Task
-from pruning.records import AboveZero, Count, Density, Name, NonNegative, Positive, Record, Seed, Sha256, Share, Text
+from pruning.errors import StoreError
+from pruning.records import (
+    AboveZero,
+    Count,
+    Density,
+    Name,
+    NonNegative,
+    Positive,
+    Record,
+    Seed,
+    Sha256,
+    Share,
+    Text,
+)
 from pruning.selection.budget import Budget
 from pruning.selection.settings import SelectionSettings
 from pruning.variants import BudgetName, Variant
@@ -32,6 +48,12 @@ class Parameters(Record, frozen=True):
     pooler: Count
     head: Count
     total: Positive
+
+    @classmethod
+    def of(cls, network: NetworkShape) -> Parameters:
+        """What a network of these widths stores."""
+        count = count_parameters(network)
+        return cls(**asdict(count), total=count.total)
 
 
 class Interval(Record, frozen=True):
@@ -242,3 +264,49 @@ class Document(Record, frozen=True, kw_only=True):
     results: tuple[Result, ...]
     speed: tuple[Speed, ...]
     files: dict[str, FileRecord]
+
+
+class _Version(msgspec.Struct):
+    schema: Any = None
+
+
+def decode(content: bytes) -> Document:
+    """`study.json`, every value checked.
+
+    Raises:
+        StoreError: one line with the path of what is wrong, "study.json: results[0].count: expected int >= 1".
+    """
+    try:
+        version = msgspec.json.decode(content, type=_Version).schema
+        if version == 1 and version is not True:
+            raise StoreError(f"study.json: schema 1, expected {SCHEMA}; python -m pruning upgrade FOLDER converts it")
+        if version != SCHEMA:
+            raise StoreError(f"study.json: schema {version!r:.40}, expected {SCHEMA}")
+        document = msgspec.json.decode(content, type=Document)
+        unknown = next(_unknown_keys(msgspec.json.decode(content)), None)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).replace("`", "").partition(" - at $")
+        where = f"{path.removeprefix('.')}: " if path else ""
+        text = text[:1].lower() + text[1:]
+        raise StoreError(f"study.json: {where}{text}") from None
+    except (ValueError, RecursionError) as error:  # msgspec's own errors of form are ValueErrors
+        raise StoreError(f"study.json: not JSON that a study may hold: {error}") from None
+    if unknown is not None:
+        raise StoreError(f"study.json: {unknown!r:.80}: not known, expected only keys of schema {SCHEMA}")
+    return document
+
+
+def encode(document: Document) -> bytes:
+    """The inverse of `decode`, indented."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+
+
+def _unknown_keys(data: Any) -> Iterator[str]:
+    """Keys that plain dataclasses have no field for; records refuse theirs, dataclasses read past them."""
+    places = [("task", data["task"], Task), ("backbone.shape", data["backbone"]["shape"], BertShape)]
+    for key, selection in data["selections"].items():
+        where = f"selections.{key}.network"
+        places.append((where, selection["network"], NetworkShape))
+        places += [(f"{where}.layers", layer, LayerShape) for layer in selection["network"]["layers"]]
+    for where, values, kind in places:
+        yield from (f"{where}.{key}" for key in values.keys() - {field.name for field in fields(kind)})

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import msgspec
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 
 from pruning.errors import StoreError, one_line
+from pruning.study.document import FileRecord
 
 DOCUMENT_FILE, FACTORS_FILE, MASKS_FILE, HISTORY_FILE = (
     "study.json",
@@ -27,7 +27,6 @@ SUFFIXES = (".json", ".jsonl", ".safetensors", ".md", ".txt")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 MEBIBYTE = 2**20
 MAX_BYTES = {DOCUMENT_FILE: 16 * MEBIBYTE, FACTORS_FILE: 256 * MEBIBYTE, MASKS_FILE: 256 * MEBIBYTE}
-MAX_DIGITS = 18
 MAX_BYTES_OTHER = 64 * MEBIBYTE  # of any other file that is read whole (history, tokenizer, config)
 
 
@@ -36,17 +35,14 @@ def path_problem(path: str) -> str | None:
     pure = PurePosixPath(path)
     plain = path == str(pure) and not pure.is_absolute() and "\\" not in path and ":" not in path
     if not plain or not pure.parts or any(part.startswith(".") for part in pure.parts) or not path.isprintable():
-        return f"study.json.files: path {path!r}, expected a plain relative path inside the study"
+        return f"study.json: files: path {path!r}, expected a plain relative path inside the study"
     if pure.suffix not in SUFFIXES or path == DOCUMENT_FILE:
-        return f"study.json.files: {path!r} does not belong in a study, expected {', '.join(SUFFIXES)}"
+        return f"study.json: files: {path!r} does not belong in a study, expected {', '.join(SUFFIXES)}"
     return None
 
 
-def size_problems(folder: Path, files: Mapping[str, Any], weights_needed: bool) -> Iterator[str]:
+def size_problems(folder: Path, files: Mapping[str, FileRecord], weights_needed: bool) -> Iterator[str]:
     """Files that are missing, of another size, or not files of this folder."""
-    for name in CORE_FILES:
-        if name not in files:
-            yield f"study.json.files: '{name}' is missing"
     for path, stored in files.items():
         try:
             found = regular_size(folder, path)
@@ -57,8 +53,15 @@ def size_problems(folder: Path, files: Mapping[str, Any], weights_needed: bool) 
         except OSError as error:
             yield f"{path}: {reason_of(error)}"
             continue
-        if found != stored["bytes"]:
-            yield f"{path}: {found} bytes, expected {stored['bytes']}"
+        if found != stored.bytes:
+            yield f"{path}: {found} bytes, expected {stored.bytes}"
+
+
+def unlisted_files(folder: Path, files: Mapping[str, Any]) -> list[str]:
+    """Files (and links) in a study's folder that `study.json` does not list."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir())
+    relative = (path.relative_to(folder).as_posix() for path in found)
+    return [path for path in relative if path not in files and path != DOCUMENT_FILE]
 
 
 def regular_size(folder: Path, path: str) -> int:
@@ -96,20 +99,9 @@ def read_bytes(folder: Path, path: str) -> bytes:
 
 
 def parse_json(content: bytes, where: str) -> Any:
-    """JSON whose numbers are all finite and of a sensible size; StoreError otherwise."""
-
-    def number(word: str) -> float:
-        if not math.isfinite(value := float(word)):
-            raise ValueError(f"found {word}, expected a finite number")
-        return value
-
-    def integer(word: str) -> int:
-        if len(word) > MAX_DIGITS:
-            raise ValueError(f"found an integer of {len(word)} digits, expected at most {MAX_DIGITS}")
-        return int(word)
-
+    """JSON without NaN and infinity; StoreError otherwise."""
     try:
-        return json.loads(content.decode("utf-8"), parse_constant=number, parse_float=number, parse_int=integer)
+        return msgspec.json.decode(content)
     except (ValueError, RecursionError) as error:
         raise StoreError(f"{where}: not JSON that a study may hold: {one_line(error, 120)}") from None
 
@@ -118,5 +110,5 @@ def tensors(content: bytes, where: str) -> dict[str, np.ndarray]:
     """Arrays of a safetensors file; StoreError where it cannot be read."""
     try:
         return load_tensors(content)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError) as error:
         raise StoreError(f"{where}: not a safetensors file: {one_line(error, 120)}") from None

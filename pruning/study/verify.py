@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from pruning.data.tasks import Task
 from pruning.errors import StoreError
+from pruning.study.arrays import cut_problems, decode_history, factor_problems, ranking_criteria
 from pruning.study.atomic import present_folder
-from pruning.study.consistency import arithmetic_problems, factor_problems, mask_problems
-from pruning.study.document import VARIANT, shape_from_json
+from pruning.study.consistency import arithmetic_problems, name_problems, reference_problems
+from pruning.study.document import Document
 from pruning.study.files import (
     CORE_FILES,
-    DOCUMENT_FILE,
     FACTORS_FILE,
     HISTORY_FILE,
     MASKS_FILE,
@@ -32,8 +30,9 @@ from pruning.study.files import (
     reason_of,
     size_problems,
     tensors,
+    unlisted_files,
 )
-from pruning.study.read import inspect_document
+from pruning.study.read import read_document
 
 FLOATS = ("F64", "F32", "F16", "BF16")
 
@@ -53,67 +52,63 @@ def verify(folder: Path | str) -> list[str]:
 def folder_problems(folder: Path, name: str) -> list[str]:
     """Problems of the study called `name` in a folder that may be called otherwise (while it is being written)."""
     try:
-        data, problems = inspect_document(folder, name)
+        document, problems = read_document(folder, name)
     except StoreError as error:
         return [str(error).removeprefix(f"{folder}: ")]
     if problems:
         return problems
-    files = data["files"]
-    problems = list(size_problems(folder, files, weights_needed=True))
-    problems += [f"{path}: not listed in study.json" for path in unlisted_files(folder, files)]
+    problems = list(size_problems(folder, document.files, weights_needed=True))
+    problems += [f"{path}: not listed in study.json" for path in unlisted_files(folder, document.files)]
     damaged = {problem.partition(":")[0] for problem in problems}
-    for path in files:
+    for path in document.files:
         if path in damaged:
             continue
         try:
-            problems += _content_problems(folder, path, data)
+            problems += _content_problems(folder, path, document)
         except StoreError as error:
             problems.append(str(error).removeprefix(f"{folder}: "))
         except OSError as error:
             problems.append(f"{path}: cannot be read: {reason_of(error)}")
-    task = Task.from_json(data["task"])
-    problems += arithmetic_problems(data, task.main_metric, task.validation[0])
-    problems += _shipping_problems(data)
-    return problems
+    return [*problems, *arithmetic_problems(document), *_shipping_problems(document)]
 
 
-def unlisted_files(folder: Path, files: Mapping[str, Any]) -> list[str]:
-    """Files (and links) in a study's folder that `study.json` does not list."""
-    found = (path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir())
-    relative = (path.relative_to(folder).as_posix() for path in found)
-    return [path for path in relative if path not in files and path != DOCUMENT_FILE]
+def document_problems(document: Document, name: str) -> list[str]:
+    """Problems of a document alone, for the study called `name`."""
+    problems = name_problems(document, name) + reference_problems(document)
+    return problems or [*arithmetic_problems(document), *_shipping_problems(document)]
 
 
-def _content_problems(folder: Path, path: str, data: Mapping[str, Any]) -> Iterator[str]:
+def _content_problems(folder: Path, path: str, document: Document) -> Iterator[str]:
     """Problems of one listed file, which is there and has the size stored."""
     with (folder / path).open("rb") as stream:
         checksum = hashlib.file_digest(stream, "sha256").hexdigest()
-    if checksum != data["files"][path]["sha256"]:
+    if checksum != document.files[path].sha256:
         yield f"{path}: its checksum is not the one stored"
         return
-    shape = shape_from_json(data["backbone"]["shape"])
+    shape = document.backbone.shape
     if path == FACTORS_FILE:
         arrays = tensors(read_bytes(folder, path), path)
         yield from factor_problems(arrays, shape)
-        ranking = {key.partition("/")[0] for key in arrays} - {"pieces", "pooler", "head_gradient"}
-        for percent, selection in data["selections"].items():
-            if selection["criterion"] not in ranking:
-                yield f"{path}: criterion '{selection['criterion']}' of selections.{percent} is missing"
+        for key, selection in document.selections.items():
+            if selection.criterion not in ranking_criteria(arrays):
+                yield f"{path}: criterion '{selection.criterion}' of selections.{key} is missing"
     elif path == MASKS_FILE:
-        yield from mask_problems(tensors(read_bytes(folder, path), path), shape, data["selections"])
+        yield from cut_problems(tensors(read_bytes(folder, path), path), shape, document.selections)
     elif path.endswith(".safetensors"):
-        yield from _weights_problems(folder, path, data)
+        yield from _weights_problems(folder, path, document)
+    elif path == HISTORY_FILE:
+        decode_history(read_bytes(folder, path))
     elif path.endswith(".jsonl"):
-        rows = [parse_json(line, path) for line in read_bytes(folder, path).splitlines() if line.strip()]
-        if path == HISTORY_FILE and not all(
-            isinstance(row, dict) and isinstance(row.get("stage"), str) for row in rows
-        ):
-            yield f"{path}: a line is not an object with a stage"
+        for line in read_bytes(folder, path).splitlines():
+            if line.strip():
+                parse_json(line, path)
     elif path.endswith(".json"):
-        parse_json(read_bytes(folder, path), path)
+        values = parse_json(read_bytes(folder, path), path)
+        if isinstance(values, dict) and "auto_map" in values:
+            yield f"{path}: names code to run (auto_map), which a study may not"
 
 
-def _weights_problems(folder: Path, path: str, data: Mapping[str, Any]) -> Iterator[str]:
+def _weights_problems(folder: Path, path: str, document: Document) -> Iterator[str]:
     """Whether a weights file can be opened and, a slim network's, holds as many parameters as stated."""
     stored = 0
     try:
@@ -125,19 +120,18 @@ def _weights_problems(folder: Path, path: str, data: Mapping[str, Any]) -> Itera
         yield f"{path}: not a safetensors file: {error}"
         return
     variant, _, name = path.partition("/")
-    match = VARIANT.fullmatch(variant)
-    if match and match[1] in data["selections"] and name == "model.safetensors":
-        expected = data["selections"][match[1]]["parameters"]["total"]
+    row = next((row for row in document.results if str(row.variant) == variant), None)
+    if row is not None and row.selection is not None and name == "model.safetensors":
+        expected = document.selections[row.selection].parameters.total
         if stored != expected:
             yield f"{path}: holds {stored} parameters, expected {expected}"
 
 
-def _shipping_problems(data: Mapping[str, Any]) -> Iterator[str]:
+def _shipping_problems(document: Document) -> Iterator[str]:
     """Weights that are said to ship but are not listed, and folders that belong to no variant."""
-    folders = {path.partition("/")[0] for path in data["files"] if path not in CORE_FILES}
-    variants = {row["variant"] for row in data["results"]}
-    for row in data["results"]:
-        if row["shipped"] and row["variant"] not in folders:
-            yield f"results {row['variant']} on {row['split']}: said to be shipped, but no weights are listed"
-    for folder in sorted(folders - variants):
+    folders = {path.partition("/")[0] for path in document.files if path not in CORE_FILES}
+    for row in document.results:
+        if row.shipped and str(row.variant) not in folders:
+            yield f"results {row.variant} on {row.split}: said to be shipped, but no weights are listed"
+    for folder in sorted(folders - {str(row.variant) for row in document.results}):
         yield f"{folder}: belongs to no variant with results"

@@ -17,7 +17,7 @@ from slimviz.importance import SCALES
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
 
-    from pruning.study.write import Study
+    from pruning.study import Study
     from slimviz.loaders import Library
 
 

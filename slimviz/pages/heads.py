@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from pruning.errors import SlimVizError
-from pruning.study.write import Study
+from pruning.study import Study
 from slimviz import frames, head_frames, loaders, sentences, state, theme
 from slimviz.appearance import current_palette
 from slimviz.charts.head_map import CLICK, difference_map, head_map
@@ -96,7 +96,7 @@ def _load(studies: dict[str, Study], percent: str) -> list[HeadStudy]:
     loaded = []
     for key, study in studies.items():
         title = frames.study_title(key, study)
-        if percent not in study.selections:
+        if percent not in study.data["selections"]:
             st.warning(f"{theme.plain(title)} has no masks at {theme.plain(percent)}%, so it is left out.")
             continue
         try:

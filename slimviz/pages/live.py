@@ -12,7 +12,7 @@ import streamlit as st
 
 from pruning.data.task import METRIC_TITLES
 from pruning.errors import SlimVizError
-from pruning.study.write import Study
+from pruning.study import Study
 from slimviz import frames, live, live_run, theme
 from slimviz.live_run import LiveRun, RunSettings
 from slimviz.pages import networks

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pruning.study.write import Study
+from pruning.study import Study
 from slimviz import frames, live, pages, state, theme
 
 
@@ -52,7 +52,7 @@ def _choose_budget(study: Study, shipped: Sequence[str]) -> str:
     fallback = frames.default_budget(list(shipped))
 
     def parse(raw: str | None) -> state.Parsed[str]:
-        if raw in study.selections and raw not in shipped:
+        if raw in study.data["selections"] and raw not in shipped:
             return state.Parsed(fallback, f"At {raw}% this study holds numbers but no weights; showing {fallback}%.")
         return state.parse_choice("budget", raw, shipped, fallback)
 

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pruning.errors import SlimVizError
-from pruning.study.write import Study
+from pruning.study import Study
 from slimviz import frames, loaders, sentences, state, theme
 from slimviz.appearance import current_palette
 from slimviz.pages import begin, choose_study, figure, link, warn_of_teacher
@@ -129,7 +129,7 @@ def _map(study: Study, percent: str, title: str) -> None:
     """Surviving share per layer and site."""
     from slimviz.charts.survival_map import survival_map
 
-    if percent not in study.selections:
+    if percent not in study.data["selections"]:
         st.caption(f"No masks at {theme.plain(percent)}%.")
         return
     try:

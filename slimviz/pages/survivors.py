@@ -11,7 +11,7 @@ from pruning.bert.shapes import NetworkShape
 from pruning.errors import SlimVizError
 from pruning.importance.factors import ImportanceFactors
 from pruning.selection.select import Selection
-from pruning.study.write import Study
+from pruning.study import Study
 from slimviz import frames, loaders, sentences, state, theme
 from slimviz.appearance import current_palette
 from slimviz.charts import layer_bars as bars
@@ -32,7 +32,7 @@ def render() -> None:
     library = begin("survivors")
     key = choose_study(library)
     study = library.studies[key]
-    if not study.selections:
+    if not study.data["selections"]:
         st.info("This study has no stored budget yet, so there is nothing to start the selection from.")
         return
     _explore(study)
@@ -51,7 +51,7 @@ def _explore(study: Study) -> None:
     _totals(study, percent, selection)
     survival = frames.survival_frame(selection.masks)
     layer = _choose_layer(study)
-    settings = study.selections[loaders.closest_budget(study, percent)]
+    settings = study.data["selections"][loaders.closest_budget(study, percent)]
     _bars(study, selection, survival, settings["settings"], layer)
     _strips(study, factors, settings["criterion"], selection, layer)
     with st.expander("Units kept as a table"):
@@ -154,7 +154,7 @@ def _totals(study: Study, percent: str, selection: Selection) -> None:
 
 
 def _agreement(study: Study, percent: str, selection: Selection) -> str:
-    if percent not in study.selections:
+    if percent not in study.data["selections"]:
         return (
             ":material/science: A selection on the stored factors, not a trained network: what it would score is "
             "measured at the stored budgets only."

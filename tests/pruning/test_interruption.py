@@ -19,8 +19,7 @@ from typing import Any
 
 import pytest
 
-from pruning.study.read import read_study
-from pruning.study.verify import verify
+from pruning.study import read_study, verify
 from tests.factories.own_data import write_csv
 from tests.factories.quick_run import SETTING_OPTIONS
 from tests.interrupted_run import ROOT

@@ -22,8 +22,7 @@ from transformers import TrainerState
 
 from pruning.data.batches import EpochBuckets
 from pruning.errors import ConfigError
-from pruning.study.read import read_study
-from pruning.study.verify import verify
+from pruning.study import read_study, verify
 from pruning.training import processes
 from pruning.training import trainer as training
 from tests.conftest import build_bert

@@ -19,6 +19,7 @@ import torch
 from safetensors import safe_open
 
 from pruning import publish as publish_module
+from pruning import study as store
 from pruning.bert.shapes import count_flops, count_parameters
 from pruning.config import StudyConfig
 from pruning.data.examples import Examples
@@ -32,11 +33,17 @@ from pruning.publish import answer, current_commit, publish, score, stored_netwo
 from pruning.selection.budget import Budget
 from pruning.selection.select import select, smallest_total_density
 from pruning.selection.settings import SelectionSettings
-from pruning.study import write as store
+from pruning.study import (
+    Study,
+    check_destination,
+    load_factors,
+    load_history,
+    load_masks,
+    load_pieces,
+    read_study,
+    verify,
+)
 from pruning.study.document import network_to_json
-from pruning.study.read import Study, load_factors, load_history, load_masks, load_pieces
-from pruning.study.verify import verify
-from pruning.study.write import check_destination, read_study
 from tests.factories.own_data import made_up
 from tests.factories.quick_run import BUDGETS, SETTINGS, frozen_garbage, quick_measurements
 from tests.factories.tiny_backbone import write_backbone

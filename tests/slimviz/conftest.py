@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pruning.data.tasks import get_task
-from pruning.study.write import Study, read_study
+from pruning.study import Study, read_study
 from tests.factories.synthetic_study import bert_shape, write_study
 from tests.factories.tiny_study import write_tiny_study
 

@@ -9,7 +9,7 @@ from pruning.importance.factors import ImportanceFactors, TablePieces
 from pruning.selection.budget import Budget
 from pruning.selection.select import select
 from pruning.selection.settings import SelectionSettings
-from pruning.study.write import Study, load_factors, load_masks
+from pruning.study import Study, load_factors, load_masks
 from slimviz import frames, importance
 
 SHAPE = BertShape(2, 2, 4, 8, 16, 50, 32, 2, 8, 2)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pruning.study.write import Study, load_factors, load_masks
+from pruning.study import Study, load_factors, load_masks
 from slimviz import head_frames
 from slimviz.head_frames import HeadStudy
 

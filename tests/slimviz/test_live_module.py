@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from pruning.errors import MeasureError, StoreError
-from pruning.study.write import Study, read_study
+from pruning.study import Study, read_study
 from slimviz import live
 from tests.factories.tiny_backbone import make_bert, make_tokenizer
 from tests.factories.tiny_study import BUDGET, MAX_LENGTH, write_tiny_study

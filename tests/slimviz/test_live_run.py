@@ -16,7 +16,7 @@ from pruning.data.tasks import custom_task, get_task
 from pruning.errors import DataError
 from pruning.measure import metrics as evaluate
 from pruning.measure.networks import predict_logits
-from pruning.study.write import read_study
+from pruning.study import read_study
 from slimviz import live, live_run
 from slimviz.live_run import Drawn, LiveRun, RunSettings
 from tests.factories.tiny_study import BUDGET, MAX_LENGTH, tiny_examples, write_probe, write_tiny_study

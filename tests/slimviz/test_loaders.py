@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pruning.errors import SelectionError, StoreError
-from pruning.study.write import Study
+from pruning.study import Study
 from slimviz import loaders
 from tests.factories.study_document import edit
 from tests.factories.synthetic_study import write_study

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pruning.bert.shapes import BertShape, Masks, Site
-from pruning.study.write import Study, load_factors, load_masks
+from pruning.study import Study, load_factors, load_masks
 from slimviz import frames, head_frames, sentences
 from slimviz.head_frames import HeadStudy
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pruning.cli.main import main
-from tests.interrupted_run import SETTINGS
+from tests.factories.quick_run import SETTINGS
 
 SETTING_OPTIONS = [part for key, value in SETTINGS.items() for part in ("--set", f"{key}={value}")]
 

@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.interrupted_run import made_up, quick_measurements, write_csv
+from tests.factories.own_data import made_up, write_csv
+from tests.factories.quick_run import quick_measurements
+from tests.factories.tiny_backbone import write_backbone
 from tests.pruning.cli.commands import Made, make
-from tests.tiny_study import write_backbone
 
 
 @contextmanager
@@ -24,8 +25,7 @@ def quick() -> Iterator[None]:
     """One timing per cell, no other process to measure memory, little garbage to search."""
     gc.collect()
     gc.freeze()
-    with pytest.MonkeyPatch.context() as patch:
-        quick_measurements(patch.setattr)
+    with quick_measurements():
         yield
     gc.unfreeze()
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pruning.study.read import read_study
-from tests.interrupted_run import made_up
+from tests.factories.own_data import made_up
 from tests.pruning.cli.commands import Made, call, content, copy_study, refused, replace_file
 
 CPU = ("--device", "cpu")

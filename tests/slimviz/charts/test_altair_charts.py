@@ -11,7 +11,7 @@ import pytest
 from pruning.bert.shapes import BertShape, Masks, Site
 from pruning.selection.budget import Budget
 from pruning.selection.select import Selection, select
-from pruning.study.write import Study, load_factors, load_masks
+from pruning.study import Study, load_factors, load_masks
 from slimviz import frames, head_frames
 from slimviz.charts.head_map import CLICK, difference_map, head_map
 from slimviz.charts.layer_bars import CLICK as BAR_CLICK

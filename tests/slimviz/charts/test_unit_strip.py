@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import pytest
 
 from pruning.bert.shapes import Site
-from pruning.study.write import Study, load_factors, load_masks
+from pruning.study import Study, load_factors, load_masks
 from slimviz import frames
 from slimviz.charts.scales import importance_bounds
 from slimviz.charts.unit_strip import row_length, unit_strip

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pruning.study.write import read_study
+from pruning.study import read_study
 from slimviz import live, live_run
 from slimviz.live_run import Drawn, LiveRun, RunSettings
 from slimviz.pages import live as live_page

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pruning.data.tasks import get_task
-from pruning.study.write import Study
+from pruning.study import Study
 from slimviz.pages.survivors import _round_up, density_options
 from tests.factories.synthetic_study import bert_shape, write_study
 
