@@ -87,19 +87,20 @@ def find_backbone(name: str = EMBEDDED, *, download: bool = False) -> Backbone:
     return Backbone(name, source, folder, sha256)
 
 
-def find_recorded_backbone(name: str, source: str, sha256: str) -> Backbone:
+def find_recorded_backbone(name: str, source: str, sha256: str, beside: Path | None = None) -> Backbone:
     """The backbone that a stored study was made from, known by its checksum; nothing is ever downloaded for a study.
 
     Args:
         name: as stored.
         source: as stored.
         sha256: of its weights.
+        beside: a folder that may hold it, too: that of the studies.
 
     Raises:
         BackboneError: if it is not on this machine.
     """
     others = []
-    for folder in _recorded_folders(name, source):
+    for folder in _recorded_folders(name, source, beside):
         if not (folder / WEIGHTS).is_file():
             continue
         found = sha256_of(folder / WEIGHTS)
@@ -114,7 +115,7 @@ def find_recorded_backbone(name: str, source: str, sha256: str) -> Backbone:
     )
 
 
-def _recorded_folders(name: str, source: str) -> Iterator[Path]:
+def _recorded_folders(name: str, source: str, beside: Path | None) -> Iterator[Path]:
     """Where a recorded backbone may lie."""
     if name == EMBEDDED:
         yield _embedded_folder()
@@ -124,7 +125,7 @@ def _recorded_folders(name: str, source: str) -> Iterator[Path]:
     for part in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep):
         if part:
             yield from (Path(part).expanduser(), Path(part).expanduser() / name)
-    yield Path(name)
+    yield from (folder / name for folder in (beside, Path()) if folder is not None)
     if HUB_NAME.fullmatch(name):
         try:
             yield _hub_folder(name, download=False, revision=source.partition("@")[2] or None)

@@ -142,7 +142,7 @@ def _teacher(study: Study, folder: Path) -> tuple[Any, Any]:
     from pruning.bert.backbones import find_recorded_backbone, load_backbone, load_tokenizer, widths
 
     recorded = study.document.backbone
-    backbone = find_recorded_backbone(recorded.name, recorded.source, recorded.sha256)
+    backbone = find_recorded_backbone(recorded.name, recorded.source, recorded.sha256, study.folder.parent)
     found = widths(backbone, study.task.num_labels)
     if found != recorded.shape:
         raise BackboneError(f"backbone {backbone.name!r}: its config.json names other widths than the study")

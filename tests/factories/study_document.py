@@ -13,10 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from pruning.bert.shapes import BertShape
+from pruning.config import StudyConfig
 from pruning.data.tasks import Task
 from pruning.importance.factors import ImportanceFactors
-from pruning.selection.select import Selection, SelectionSettings, smallest_total_density
-from pruning.study.document import network_to_json, parameters_to_json, ratio
+from pruning.measure.metrics import retention, retention_above_floor
+from pruning.records import to_plain
+from pruning.selection.select import Selection, smallest_total_density
+from pruning.selection.settings import SelectionSettings
+from pruning.study.document import Parameters
+from pruning.variants import Variant
 
 SELECTION_SETTINGS = SelectionSettings()
 ROWS = {"sst2": 872, "cola": 1043, "mrpc": 408, "rte": 277, "stsb": 1500, "mnli": 9815}
@@ -59,11 +64,11 @@ def study_document(
 ) -> dict[str, Any]:
     """What `study.json` says, but for the checksums of the files beside it; see `write_document`."""
     return {
-        "schema": 1,
+        "schema": 2,
         "name": name,
         "task": task.to_json(),
         "backbone": {"name": backbone, "source": "made up", "sha256": "0" * 64, "shape": asdict(shape)},
-        "config": {"task": task.name, "seed": seed},
+        "config": to_plain(StudyConfig(backbone=backbone, seed=seed)),
         "provenance": {
             "command": f"python -m pruning run --task {task.name}",
             "commit": "0123456789abcdef0123456789abcdef01234567",
@@ -72,6 +77,7 @@ def study_document(
             "hardware": "made-up processor",
             "threads": 2,
             "libraries": {"torch": "2.13.0"},
+            "precision": "float32",
             "data": {
                 "source": "made up",
                 "train": {"rows": 4000, "sha256": "1" * 64},
@@ -82,7 +88,7 @@ def study_document(
         "floor": {metric: FLOOR[task.name] if metric == task.main_metric else 0.0 for metric in task.metrics},
         "selections": {percent: _selection(selection, percent, criterion) for percent, selection in chosen.items()},
         "smallest_total_density": smallest_total_density(factors, SELECTION_SETTINGS),
-        "results": _results(task, shape, seed, chosen, shipped),
+        "results": _results(task, shape, chosen, shipped),
         "speed": _speed(shipped),
     }
 
@@ -91,34 +97,27 @@ def _selection(selection: Selection, percent: str, criterion: str) -> dict[str, 
     return {
         "budget": {"kind": "total_density", "value": float(percent) / 100},
         "criterion": criterion,
-        "settings": SELECTION_SETTINGS.to_json(),
+        "settings": to_plain(SELECTION_SETTINGS),
         "total_density": selection.total_density,
         "encoder_density": selection.encoder_density,
-        "parameters": parameters_to_json(selection.shape),
-        "rank": selection.rank,
-        "pieces": len(selection.pieces),
-        "positions": selection.positions,
-        "hidden": selection.shape.hidden,
-        "pooler": selection.shape.pooler,
-        "network": network_to_json(selection.shape),
+        "parameters": to_plain(Parameters.of(selection.shape)),
+        "network": to_plain(selection.shape),
     }
 
 
 def _results(
-    task: Task, shape: BertShape, seed: int, chosen: dict[str, Selection], shipped: Sequence[str]
+    task: Task, shape: BertShape, chosen: dict[str, Selection], shipped: Sequence[str]
 ) -> list[dict[str, Any]]:
-    dense = parameters_to_json(shape.network())
+    dense = to_plain(Parameters.of(shape.network()))
     teacher, floor = TEACHER[task.name], FLOOR[task.name]
-    results = [_result(task, "teacher", seed, teacher, teacher, dense, dense, 1.0, shipped=True)]
+    results = [_result(task, "teacher", teacher, teacher, dense, dense, 1.0, shipped=True)]
     for percent, selection in chosen.items():
-        parameters = parameters_to_json(selection.shape)
+        parameters = to_plain(Parameters.of(selection.shape))
         kept = KEPT_ABOVE_FLOOR[percent]
         for variant, share in ((f"one-shot-{percent}", 0.6 * kept), (f"slim-{percent}", kept)):
             is_shipped = variant.startswith("slim") and percent in shipped
             score = floor + share * (teacher - floor)
-            row = _result(
-                task, variant, seed, score, teacher, parameters, dense, selection.flop_ratio, shipped=is_shipped
-            )
+            row = _result(task, variant, score, teacher, parameters, dense, selection.flop_ratio, shipped=is_shipped)
             difference = row["metrics"][task.main_metric] - results[0]["metrics"][task.main_metric]
             row["interval"] = {
                 "metric": task.main_metric,
@@ -134,7 +133,6 @@ def _results(
 def _result(
     task: Task,
     variant: str,
-    seed: int,
     score: float,
     teacher: float,
     parameters: dict[str, int],
@@ -154,14 +152,14 @@ def _result(
         correct = round(0.72 * count)
         metrics["accuracy"] = correct / count
     return {
-        "variant": variant,
+        "variant": to_plain(Variant.parse(variant)),
+        "selection": Variant.parse(variant).budget,
         "split": task.validation[0],
-        "seed": seed,
         "count": count,
         "correct": correct,
         "metrics": metrics,
-        "retention": ratio(score, teacher),
-        "retention_above_floor": ratio(score, teacher, floor),
+        "retention": retention(score, teacher),
+        "retention_above_floor": retention_above_floor(score, teacher, floor),
         "parameters": parameters,
         "total_density": parameters["total"] / dense["total"],
         "encoder_density": parameters["encoder"] / dense["encoder"],
@@ -186,7 +184,7 @@ def _speed(shipped: Sequence[str]) -> list[dict[str, Any]]:
                 milliseconds = median * (0.8 if length == "real" else length / 32) / speedup
                 rows.append(
                     {
-                        "variant": variant,
+                        "variant": to_plain(Variant.parse(variant)),
                         "device": "cpu",
                         "threads": 2,
                         "batch": batch,

@@ -15,6 +15,7 @@ import numpy as np
 
 from pruning.data.examples import Examples
 from pruning.data.tasks import get_task
+from pruning.study import load_cut, read_study
 from tests.factories.study_document import file_entry, write_document
 from tests.factories.synthetic_study import write_study
 from tests.factories.tiny_backbone import WORDS, make_bert, make_tokenizer, shape, write_backbone
@@ -27,27 +28,50 @@ def write_tiny_study(parent: Path, task: str = "sst2", *, name: str | None = Non
     """A study below `parent` whose teacher and slim network load; their backbone lies in a hidden folder beside it."""
     from safetensors.torch import save_file
 
-    from pruning.slimbert.network import dense_from_bert, save_slim
+    from pruning.slimbert.network import save_slim
 
     widths = shape(get_task(task).num_labels)
     backbone = parent / ".backbone"
     sha256 = file_entry(backbone / "model.safetensors")["sha256"] if backbone.exists() else write_backbone(backbone)
     folder = write_study(
-        parent, task, name=name, shape=widths, backbone=str(backbone), budgets=(BUDGET,), shipped=(BUDGET,)
+        parent, task, name=name, shape=widths, backbone=backbone.name, budgets=(BUDGET,), shipped=(BUDGET,)
     )
     for old in folder.glob("teacher/*"):
         old.unlink()
     state = {key: tensor.contiguous() for key, tensor in make_bert(task, seed + 2).state_dict().items()}
     save_file(state, folder / "teacher" / "model.safetensors")
     slim = folder / f"slim-{BUDGET}"
-    save_slim(dense_from_bert(make_bert(task, seed + 3)), slim)
+    save_slim(cut_network(folder, make_bert(task, seed + 3)), slim)
     make_tokenizer().save_pretrained(slim)
 
     document = json.loads((folder / "study.json").read_text())
     document["backbone"] |= {"sha256": sha256, "shape": asdict(widths)}
     document["config"]["max_length"] = MAX_LENGTH
+    document["config"]["selection"]["positions"] = MAX_LENGTH
     write_document(folder, document)
     return folder
+
+
+def cut_network(folder: Path, model: Any) -> Any:
+    """A network cut as the stored selection says."""
+    from pruning.bert.model import bert_shape, read_weights
+    from pruning.compress.shrink import shrink
+    from pruning.slimbert import from_weights
+
+    study = read_study(folder)
+    cut, network, original = load_cut(study, BUDGET), study.selections[BUDGET].network, bert_shape(model)
+    weights = shrink(
+        read_weights(model),
+        original,
+        cut.masks,
+        pieces=cut.pieces,
+        rank=network.rank,
+        frequencies=np.ones(original.vocabulary),
+        positions=network.positions,
+        pooler=cut.pooler,
+    )
+    problem = "regression" if study.task.is_regression else "single_label_classification"
+    return from_weights(weights, id2label=model.config.id2label, problem_type=problem, original=original)
 
 
 def tiny_examples(task_name: str, count: int) -> Examples:
