@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import argparse
 import re
-import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `python benchmarks/results_table.py` works as well
 from pruning.errors import SlimVizError, StoreError
-from pruning.study import BUNDLED, BrokenStudy, Study, list_studies
+from pruning.study import BUNDLED, BrokenStudy, DataRecord, Result, Study, list_studies
+from pruning.variants import TEACHER, Variant, one_shot, slim
 from slimviz.theme import (
     UNKNOWN,
     bytes_text,
@@ -36,7 +35,6 @@ BEGIN, END = "<!-- results -->", "<!-- /results -->"
 EMPTY = "No studies are stored in `assets/studies` yet."
 LENGTH = 32  # tokens at which FLOPs are counted and speed-ups quoted
 SPEEDS = ((1, LENGTH), (32, LENGTH), (32, "real"))  # (texts at once, tokens)
-Result = dict[str, Any]
 
 
 def read_studies(folder: Path) -> list[Study]:
@@ -59,13 +57,8 @@ def results_text(studies: Sequence[Study]) -> str:
 
 def _shipped(studies: Sequence[Study]) -> list[str]:
     """Budgets that some study stores weights of, the largest first."""
-    found = {r["variant"].removeprefix("slim-") for study in studies for r in study.results if r["shipped"]}
-    return sorted(found - {"teacher"}, key=float, reverse=True)
-
-
-def _result(study: Study, variant: str, split: str, seed: int) -> Result | None:
-    found = [r for r in study.results if (r["variant"], r["split"], r["seed"]) == (variant, split, seed)]
-    return found[0] if found else None
+    found = {row.selection: row.total_density for study in studies for row in study.results if row.shipped}
+    return sorted((budget for budget in found if budget), key=lambda budget: found[budget], reverse=True)
 
 
 def _overview(studies: Sequence[Study], percent: str) -> str:
@@ -76,40 +69,39 @@ def _overview(studies: Sequence[Study], percent: str) -> str:
     ]
     rows, kept, above = [], [], []
     for study in studies:
-        task, split, seed = study.task, study.task.validation[0], study.data["provenance"]["seed"]
-        teacher, slim = (_result(study, name, split, seed) for name in ("teacher", f"slim-{percent}"))
-        if teacher is None or slim is None or not slim["shipped"]:
+        task, split = study.task, study.task.validation[0]
+        teacher, cut = (study.result(variant, split) for variant in (TEACHER, slim(percent)))
+        if teacher is None or cut is None or not cut.shipped:
             continue
-        kept.append(slim["retention"])
-        above.append(slim["retention_above_floor"])
+        kept.append(cut.retention)
+        above.append(cut.retention_above_floor)
         rows.append(
             [
                 _name(study),
                 task.metric_title(),
                 _score(study, teacher),
-                _score(study, slim),
-                score_text(study.data["floor"].get(task.main_metric)),
-                percent_text(slim["retention"]),
-                percent_text(slim["retention_above_floor"]),
-                percent_text(slim["total_density"]),
-                percent_text(slim["encoder_density"]),
-                *(_speed(study, f"slim-{percent}", *cell) for cell in SPEEDS[:2]),
-                percent_text(slim["flop_ratio"]),
-                bytes_text(slim["size_bytes"]),
+                _score(study, cut),
+                score_text(study.document.floor[task.main_metric]),
+                percent_text(cut.retention),
+                percent_text(cut.retention_above_floor),
+                percent_text(cut.total_density),
+                percent_text(cut.encoder_density),
+                *(_speed(study, cut.variant, *cell) for cell in SPEEDS[:2]),
+                percent_text(cut.flop_ratio),
+                bytes_text(cut.size_bytes),
             ]
         )
     lines = [f"#### Slim networks that ship: {percent}% of the teacher's parameters", "", *_table(header, rows, 2), ""]
     if len(rows) > 1:
         lines += [f"Mean over the {len(rows)} tasks: retention {_mean(kept)}, above the floor {_mean(above)}.", ""]
-    return "\n".join([*lines, _conditions(studies, f"slim-{percent}")])
+    return "\n".join([*lines, _conditions(studies, slim(percent))])
 
 
-def _conditions(studies: Sequence[Study], variant: str) -> str:
+def _conditions(studies: Sequence[Study], variant: Variant) -> str:
     """What the overview's last columns mean, and what they were measured on."""
-    speeds = [row for study in studies for row in study.data["speed"] if row["variant"] == variant]
+    speeds = [row for study in studies for row in study.document.speed if row.variant == variant]
     machines = dict.fromkeys(
-        f"{row['device'].upper()}, {row['threads']} threads" if row["device"] == "cpu" else row["device"]
-        for row in speeds
+        f"{row.device.upper()}, {row.threads} threads" if row.device == "cpu" else row.device for row in speeds
     )
     where = f", on {'; '.join(machines)}" if machines else ""
     return (
@@ -131,15 +123,15 @@ def _name(study: Study) -> str:
 def _score(study: Study, result: Result) -> str:
     """The main metric, with how many were correct where it is a share of them."""
     metric = study.task.main_metric
-    counted = result["correct"] if metric == "accuracy" else None
-    counts = f" ({count_text(counted, result['count'])})" if counted is not None else ""
-    return score_text(result["metrics"].get(metric)) + counts
+    counted = result.correct if metric == "accuracy" else None
+    counts = f" ({count_text(counted, result.count)})" if counted is not None else ""
+    return score_text(result.metrics[metric]) + counts
 
 
-def _speed(study: Study, variant: str, batch: int, length: int | str) -> str:
-    for row in study.data["speed"]:
-        if (row["variant"], row["batch"], row["length"]) == (variant, batch, length):
-            return times_text(row["speedup"])
+def _speed(study: Study, variant: Variant, batch: int, length: int | str) -> str:
+    for row in study.document.speed:
+        if (row.variant, row.batch, row.length) == (variant, batch, length):
+            return times_text(row.speedup)
     return UNKNOWN
 
 
@@ -150,28 +142,28 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], words: int) -> 
 
 
 def _details(study: Study) -> str:
-    """All budgets of one study, a table for each split and seed, and where the numbers come from."""
-    groups = dict.fromkeys((r["split"], r["seed"]) for r in study.results)
-    tables = [_budgets(study, split, seed, several=len(groups) > 1) for split, seed in groups]
+    """All budgets of one study, a table for each split, and where the numbers come from."""
+    splits = list(dict.fromkeys(row.split for row in study.results))
+    tables = [_budgets(study, split, several=len(splits) > 1) for split in splits]
     return "\n\n".join([*tables, provenance_text(study)])
 
 
-def _budgets(study: Study, split: str, seed: int, *, several: bool) -> str:
-    task, floor = study.task, study.data["floor"]
-    percents = sorted(study.selections, key=float, reverse=True)
-    names = ["teacher", *(f"slim-{percent}" for percent in percents)]
-    found = [_result(study, name, split, seed) for name in names]
-    shots = [None, *(_result(study, f"one-shot-{percent}", split, seed) for percent in percents)]
-    count = next((result["count"] for result in found if result), None)
+def _budgets(study: Study, split: str, *, several: bool) -> str:
+    task, floor = study.task, study.document.floor
+    percents = sorted(study.selections, key=lambda key: study.selections[key].total_density, reverse=True)
+    variants = [TEACHER, *map(slim, percents)]
+    found = [study.result(variant, split) for variant in variants]
+    shots = [None, *(study.result(one_shot(percent), split) for percent in percents)]
+    count = next((result.count for result in found if result), None)
 
-    def each(key: str, show: Any) -> list[str]:
-        return [show(result[key]) if result else UNKNOWN for result in found]
+    def each(name: str, show: Callable[..., str]) -> list[str]:
+        return [show(getattr(result, name)) if result else UNKNOWN for result in found]
 
     def slim_only(texts: Sequence[str]) -> list[str]:
         return ["", *texts[1:]]
 
     def metric_of(results: Sequence[Result | None], name: str) -> list[str]:
-        return [score_text(result["metrics"].get(name)) if result else UNKNOWN for result in results]
+        return [score_text(result.metrics[name]) if result else UNKNOWN for result in results]
 
     main, title = task.main_metric, task.metric_title()
     rows = {
@@ -187,14 +179,14 @@ def _budgets(study: Study, split: str, seed: int, *, several: bool) -> str:
         f"{title} before recovery": slim_only(metric_of(shots, main)),
         "total density": each("total_density", percent_text),
         "encoder density": each("encoder_density", percent_text),
-        **{_speed_label(*cell): slim_only([_speed(study, name, *cell) for name in names]) for cell in SPEEDS},
+        **{_speed_label(*cell): slim_only([_speed(study, variant, *cell) for variant in variants]) for cell in SPEEDS},
         f"FLOPs at {LENGTH} tokens": each("flop_ratio", percent_text),
         "size on disk": each("size_bytes", bytes_text),
         "peak memory": each("peak_memory_bytes", bytes_text),
         "weights stored": each("shipped", lambda shipped: "yes" if shipped else "no"),
     }
     heading = f"**{_name(study)}**, {split.replace('_', ' ')} split, {_amount(count)} examples"
-    heading += f", seed {seed}" if several else ""
+    heading += f", seed {study.document.config.seed}" if several else ""
     header = ["", "teacher", *(f"slim {percent}%" for percent in percents)]
     return "\n".join([heading, "", *_table(header, [[label, *texts] for label, texts in rows.items()], 1)])
 
@@ -204,11 +196,11 @@ def _amount(number: int | None) -> str:
 
 
 def _difference(result: Result | None) -> str:
-    interval = (result or {}).get("interval")
-    if not interval:
+    interval = result.interval if result else None
+    if interval is None:
         return UNKNOWN
-    span = f" ({points_text(interval['low'])} to {points_text(interval['high'])})"
-    return points_text(interval["difference"]) + (span if interval["low"] is not None else "")
+    span = f" ({points_text(interval.low)} to {points_text(interval.high)})"
+    return points_text(interval.difference) + (span if interval.low is not None else "")
 
 
 def _speed_label(batch: int, length: int | str) -> str:
@@ -217,47 +209,37 @@ def _speed_label(batch: int, length: int | str) -> str:
 
 def provenance_text(study: Study) -> str:
     """One paragraph: command, commit, seed, date, hardware, data, time."""
-    provenance = study.data["provenance"]
-    data, backbone = provenance["data"], study.data["backbone"]
-    command = provenance["command"]
-    command = command if isinstance(command, str) else shlex.join(map(str, command))
+    provenance, backbone = study.document.provenance, study.document.backbone
     try:
-        date = datetime.fromisoformat(provenance["date"]).strftime("%Y-%m-%d")
+        date = datetime.fromisoformat(provenance.date).strftime("%Y-%m-%d")
     except ValueError:
-        date = provenance["date"]
-    hardware = provenance["hardware"]
-    hardware = hardware if isinstance(hardware, str) else ", ".join(map(str, hardware.values()))
-    threads = provenance["threads"]
+        date = provenance.date
+    threads = provenance.threads
     parts = [
-        f"`{command}`",
-        f"commit {provenance['commit']}" if provenance["commit"] else "no commit recorded",
-        f"seed {provenance['seed']}",
+        f"`{provenance.command}`",
+        f"commit {provenance.commit}" if provenance.commit else "no commit recorded",
+        f"seed {provenance.seed}",
         date,
-        f"{hardware}, {threads} thread{'' if threads == 1 else 's'}",
-        *_precision(provenance),
-        f"torch {provenance['libraries'].get('torch', 'unknown')}",
-        f"backbone {backbone['name']} ({backbone['source']}, sha256 {backbone['sha256'][:12]})",
-        _data(data),
-        *_minutes(provenance["seconds"]),
-        f"smallest reachable total density {percent_text(study.data['smallest_total_density'], 2)}",
+        f"{provenance.hardware}, {threads} thread{'' if threads == 1 else 's'}",
+        f"trained in {provenance.precision}",
+        f"torch {provenance.libraries.get('torch', 'unknown')}",
+        f"backbone {backbone.name} ({backbone.source}, sha256 {backbone.sha256[:12]})",
+        _data(provenance.data),
+        *_minutes(provenance.seconds),
+        f"smallest reachable total density {percent_text(study.document.smallest_total_density, 2)}",
     ]
     return f"<sub>{'; '.join(parts)}.</sub>"
 
 
-def _precision(provenance: Result) -> list[str]:
-    return [f"trained in {provenance['precision']}"] if provenance.get("precision") else []
-
-
-def _data(data: Result) -> str:
+def _data(data: DataRecord) -> str:
     counts = [
-        f"{data[split]['rows']:,} {word} rows (sha256 {data[split]['sha256'][:12]})"
-        for split, word in (("train", "training"), ("validation", "validation"))
-        if data.get(split)
+        f"{split.rows:,} {word} rows (sha256 {split.sha256[:12]})"
+        for split, word in ((data.train, "training"), (data.validation, "validation"))
     ]
-    return f"{listing(counts)} from {data['source']}" if counts else f"data from {data['source']}"
+    return f"{listing(counts)} from {data.source}"
 
 
-def _minutes(seconds: dict[str, float | None]) -> list[str]:
+def _minutes(seconds: dict[str, float]) -> list[str]:
     spent = [f"{stage} {value / 60:.0f}" for stage, value in seconds.items() if value]
     return [f"minutes spent: {', '.join(spent)}"] if spent else []
 
