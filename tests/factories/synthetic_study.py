@@ -17,7 +17,8 @@ from safetensors.numpy import save_file
 from pruning.bert.shapes import BertShape, Site
 from pruning.data.tasks import Task, get_task
 from pruning.importance.factors import ImportanceFactors, TablePieces
-from pruning.selection.select import Budget, Selection, select
+from pruning.selection.budget import Budget
+from pruning.selection.select import Selection, select
 from tests.factories.study_document import SELECTION_SETTINGS, study_document, write_document
 
 BACKBONE = "synthetic-bert"
