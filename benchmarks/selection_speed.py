@@ -15,7 +15,8 @@ import numpy as np
 from pruning.bert.shapes import BertShape, Site
 from pruning.importance.factors import ImportanceFactors, TablePieces
 from pruning.selection.budget import Budget
-from pruning.selection.select import LatencyTable, select
+from pruning.selection.latency import LatencyTable
+from pruning.selection.select import select
 
 BERT_BASE = BertShape(
     layers=12,

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from pruning.bert import backbones
-from pruning.bert.model import attach, freeze_word_table
+from pruning.bert.gates import attach
+from pruning.bert.model import freeze_word_table
 from pruning.bert.slim_layer import slim_parameters, total_penalty
 from pruning.data.tasks import get_task
 from pruning.losses import logits_loss, task_loss

@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `python benchmarks/speed.py` works as well
-from pruning.bert.shapes import count_flops
+from pruning.bert.counts import count_flops
 from pruning.data.examples import Examples
 from pruning.data.sources import load_examples
 from pruning.errors import DataError, MeasureError, SlimVizError
-from pruning.measure.latency import LENGTHS, REAL_LENGTH, RUNS, TEACHER, speed_table
-from pruning.study.document import network_from_json
+from pruning.measure.latency import RUNS, TEACHER
+from pruning.measure.speed import LENGTHS, REAL_LENGTH, speed_table
 from pruning.study import BUNDLED, Study, read_study
+from pruning.study.document import network_from_json
 
 INT8 = "teacher-int8"
 
@@ -48,7 +49,7 @@ def load_networks(study: Study, variant: str) -> dict[str, tuple[Any, Any]]:
     """Teacher, teacher in int8, slim network; each with its tokenizer."""
     import transformers
 
-    from pruning.measure.networks import dynamic_int8
+    from pruning.compress.quantise import dynamic_int8
     from pruning.publish import stored_networks
 
     transformers.logging.set_verbosity_error()
@@ -91,7 +92,7 @@ def table(rows: Sequence[Mapping[str, Any]], ratios: Mapping[int, float]) -> str
 
 def measure(study: Study, variant: str, *, threads: int, runs: int) -> dict[str, Any]:
     """All measurements of one study, ready for JSON."""
-    from pruning.measure.networks import environment
+    from pruning.measure.environment import environment
 
     networks = load_networks(study, variant)
 

@@ -19,8 +19,8 @@ from pruning.config import StudyConfig, parse_settings, with_settings
 from pruning.data.batches import encode
 from pruning.data.sources import default_source, load_examples
 from pruning.data.tasks import get_task
+from pruning.measure.logits import predict_logits
 from pruning.measure.metrics import metrics
-from pruning.measure.networks import predict_logits
 from pruning.pipeline import train_teacher
 
 SETTINGS = ("teacher_epochs", "batch_size", "adapter_rank", "teacher_rate", "full_rate", "seed")

@@ -9,15 +9,16 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
+from pruning.bert.penalties import PENALTIES
 from pruning.bert.shapes import Site
 from pruning.data.tasks import TASKS
 from pruning.errors import ConfigError
+from pruning.importance.registry import UNIT_CRITERIA
 from pruning.records import Count, Density, Positive, Rate, Record, Seed, Share, Text, Weight, expectation, shown
-from pruning.selection.budget import BUDGET_KINDS, Budget
+from pruning.selection.budget import Budget
+from pruning.selection.budgets import BUDGET_KINDS
 from pruning.selection.settings import SelectionSettings
 
-PENALTIES = ("log", "l1", "l0")
-CRITERIA = ("alpha", "taylor")
 Epochs = Annotated[int, Meta(ge=0, le=10_000)]  # 0: by the number of training rows
 
 
@@ -106,7 +107,7 @@ class SlimSettings(Record, frozen=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_choice("slim.penalty", self.penalty, PENALTIES)
+        _check_choice("slim.penalty", self.penalty, tuple(PENALTIES))
         _check_distinct("slim.sites", self.sites)
 
 
@@ -183,7 +184,7 @@ class StudyConfig(Record, frozen=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_choice("budget_kind", self.budget_kind, tuple(BUDGET_KINDS))
-        _check_choice("criterion", self.criterion, CRITERIA)
+        _check_choice("criterion", self.criterion, UNIT_CRITERIA)
         if self.selection.positions != self.max_length:
             raise ConfigError(
                 f"selection.positions {self.selection.positions}: expected max_length's {self.max_length}; set that"

@@ -67,3 +67,7 @@ class MeasureError(SlimVizError):
 
 class StoreError(SlimVizError):
     """A study folder is missing, incomplete, damaged or in the way."""
+
+
+class Stopped(MeasureError):
+    """A measurement was asked to stop before it was done."""

@@ -9,11 +9,13 @@ from msgspec import Meta
 
 from pruning.errors import ConfigError
 from pruning.records import Record, Seed
+from pruning.selection.budgets import BUDGET_KINDS
 
 TEACHER_METHOD = "teacher"
 FLOAT = "float32"
 PRECISIONS = (FLOAT, "int8")
-_BUDGET = r"(?:(?:encoder|flops|latency)-)?[0-9]{1,3}(?:\.[0-9]{1,9})?"
+_WORDS = "|".join(re.escape(kind.word) for kind in BUDGET_KINDS.values() if kind.word)
+_BUDGET = rf"(?:(?:{_WORDS})-)?[0-9]{{1,3}}(?:\.[0-9]{{1,9}})?"
 _SPELLING = re.compile(
     rf"(?P<method>[a-z]+(?:-[a-z]+)*?)(?:-(?P<budget>{_BUDGET}))?(?:-seed(?P<seed>[0-9]{{1,10}}))?(?:-(?P<precision>int8))?"
 )

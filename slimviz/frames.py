@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pruning.bert.shapes import (
-    LAYER_SITES,
-    BertShape,
-    Masks,
-    NetworkShape,
-    Site,
-    attention_parameters,
-    count_flops,
-    ffn_parameters,
-)
+from pruning.bert.counts import attention_parameters, count_flops, ffn_parameters
+from pruning.bert.shapes import LAYER_SITES, BertShape, Masks, NetworkShape, Site
 from pruning.importance.factors import ImportanceFactors
 from pruning.selection.select import Selection
 from pruning.study import Study

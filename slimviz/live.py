@@ -1,8 +1,8 @@
 """Teacher and slim networks at work: the dashboard's only module that touches torch, imported inside functions.
 
-Networks are cached by (study, variant, device), never by text. Everything that computes holds the one lock
-for timing of `pruning.measure.latency`: a prediction of another session waits for the batch that is being timed, and
-never disturbs it.
+Networks are cached by (study, variant, device), never by text. Everything that computes holds the one lock for timing
+of `pruning.measure.latency`: a prediction of another session waits for the batch that is being timed, and never
+disturbs it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from pruning.study import Study, list_studies
 
 if TYPE_CHECKING:
     from pruning.data.examples import Examples
-    from pruning.measure.networks import DeviceInfo
+    from pruning.measure import network as measure
+    from pruning.measure.devices import DeviceInfo
 
 TEACHER = "teacher"
 MAX_TOKENS = 128  # where a study does not say what it was trained with
@@ -185,9 +186,9 @@ def computing() -> Iterator[None]:
 
 def devices() -> list[DeviceInfo]:
     """Devices that a network could run on; those that are not here come with the reason."""
-    from pruning.measure import networks as measure
+    from pruning.measure.devices import devices as found
 
-    return measure.devices()
+    return found()
 
 
 def threads_text() -> str:
@@ -203,40 +204,32 @@ def batch_of(network: Network, examples: Examples) -> tuple[dict[str, Any], int,
 
     Call it inside `computing()`: a fast tokenizer must not be used by two threads at once.
     """
-    from pruning.data.batches import collate, encode
+    from pruning.measure.logits import batch_inputs
 
-    encoded = encode(network.tokenizer, examples, network.max_length)
-    batch = collate(encoded)(range(len(encoded)))
-    inputs = {name: batch[name].to(network.device) for name in ("input_ids", "attention_mask", "token_type_ids")}
+    encoded = measured(network).encode(examples)
+    inputs = batch_inputs(measured(network), encoded)
     return inputs, encoded.truncated, int(encoded.lengths.sum())
 
 
 def made_up_batch(network: Network, batch: int, length: int) -> dict[str, Any]:
     """A batch of texts of exactly `length` tokens, the same as in the stored timings."""
-    from pruning.measure.latency import made_up
+    from pruning.measure.speed import made_up
 
-    return made_up(network.model, batch, length, network.device)
+    return made_up(measured(network), batch, length)
 
 
 def forward(network: Network, inputs: dict[str, Any]) -> tuple[np.ndarray, float]:
     """Logits (examples, labels) and the seconds that one forward pass took; call it inside `computing()`."""
-    import torch
+    from pruning.measure.logits import timed_forward
 
-    from pruning.measure.latency import synchronize
-
-    with torch.inference_mode():
-        synchronize(network.device)
-        start = time.perf_counter()
-        logits = network.model(**inputs).logits
-        synchronize(network.device)
-        seconds = time.perf_counter() - start
-    return logits.float().cpu().numpy(), seconds
+    return timed_forward(measured(network), inputs)
 
 
-def probabilities(logits: np.ndarray) -> np.ndarray:
-    """Softmax over labels, (examples, labels)."""
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True), dtype=np.float64)
-    return shifted / shifted.sum(axis=-1, keepdims=True)
+def measured(network: Network) -> measure.Network:
+    """The network as `pruning.measure` takes it."""
+    from pruning.measure.network import Network
+
+    return Network(network.model, network.tokenizer, network.max_length, network.device)
 
 
 def predict(networks: Sequence[Network], text: str, pair: str | None = None) -> list[Answer]:
@@ -276,6 +269,8 @@ def _answer(network: Network, logits: np.ndarray, seconds: list[float], input_id
     tokenizer = network.tokenizer
     special = np.isin(ids, [i for i in tokenizer.all_special_ids if i != tokenizer.unk_token_id])
     pieces = int((~special).sum())
+    from pruning.measure.answers import probabilities
+
     is_regression = len(logits) == 1
     return Answer(
         variant=network.variant,

@@ -262,7 +262,7 @@ class LiveRun:
             return rows
 
     def _what(self, network: live.Network) -> dict[str, Any]:
-        from pruning.measure.networks import environment
+        from pruning.measure.environment import environment
 
         here = environment()
         return {
@@ -272,10 +272,10 @@ class LiveRun:
             "status": "complete" if self.is_complete else "stopped",
             "started": self.started.isoformat(timespec="seconds"),
             "device": network.device,
-            "hardware": here["hardware"],
-            "threads": here["threads"],
-            "torch": here["libraries"]["torch"],
-            "transformers": here["libraries"]["transformers"],
+            "hardware": here.hardware,
+            "threads": here.threads,
+            "torch": here.libraries["torch"],
+            "transformers": here.libraries["transformers"],
             "data": None if self.drawn is None else self.drawn.title,
             "split": None if self.drawn is None else self.split,
             "examples": self.answered,
@@ -286,32 +286,36 @@ class LiveRun:
 
     def _scores(self, index: int) -> dict[str, Any]:
         """Metrics, counts and, but for the teacher, the paired interval against it."""
-        from pruning.measure import metrics as evaluate
+        from pruning.measure.metrics import floor
+        from pruning.measure.scoring import score_logits
+        from pruning.variants import Variant
 
         if self.drawn is None or not self.answered:
             return {}
         task, labels = self.study.task, self.drawn.examples.labels[: self.answered]
-        logits = [np.concatenate(parts) for parts in self._logits]
-        metrics = evaluate.metrics(task, logits[index], labels)
-        main, floor = task.main_metric, evaluate.floor(task, labels)[task.main_metric]
+        variants = [Variant.parse(network.variant) for network in self.networks]
+        logits = {variant: np.concatenate(parts) for variant, parts in zip(variants, self._logits, strict=True)}
+        lengths = {
+            variant: (tokens / self.answered, truncated / self.answered)
+            for variant, tokens, truncated in zip(variants, self._tokens, self._truncated, strict=True)
+        }
+        scored = score_logits(task, logits, labels, self.split, lengths=lengths)[index]
         row: dict[str, Any] = {
-            "metric": main,
-            **metrics,
-            "correct": evaluate.correct(task, logits[index], labels),
-            "floor": floor,
-            "tokens_per_text": self._tokens[index] / self.answered,
+            "metric": task.main_metric,
+            **scored.metrics,
+            "correct": scored.correct,
+            "floor": floor(task, labels)[task.main_metric],
+            "tokens_per_text": scored.tokens_per_text,
             "truncated": self._truncated[index],
         }
-        if index and self.networks[0].variant == live.TEACHER:
-            interval = evaluate.paired_bootstrap(task, logits[index], logits[0], labels)
-            teacher = evaluate.metrics(task, logits[0], labels)[main]
+        if scored.interval is not None:
             row |= {
-                "difference": interval.difference,
-                "low": interval.low,
-                "high": interval.high,
-                "resamples": interval.resamples,
-                "retention": evaluate.retention(metrics[main], teacher),
-                "retention_above_floor": evaluate.retention_above_floor(metrics[main], teacher, floor),
+                "difference": scored.interval.difference,
+                "low": scored.interval.low,
+                "high": scored.interval.high,
+                "resamples": scored.interval.resamples,
+                "retention": scored.retention,
+                "retention_above_floor": scored.retention_above_floor,
             }
         return row
 

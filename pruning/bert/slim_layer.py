@@ -1,41 +1,25 @@
-"""The slim layer: one learnable importance factor per unit, and the penalties that drive factors towards zero.
+"""The slim layer: one learnable importance factor per unit, driven towards zero by a penalty.
 
 Source of the method: SlimBERT (neural slimming). The gate sits on activations; nothing is removed here.
 """
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import nn
 
+from pruning.bert.penalties import penalty_of
 from pruning.bert.shapes import Site
 from pruning.errors import ConfigError
-
-PENALTIES = ("log", "l1", "l0")
-
-LOG_SCALE = 8000.0  # SlimBERT's constant: the penalty is steep only where |alpha| is below about 0.01
-# Hard-concrete gates (Louizos et al. 2018, "Learning sparse neural networks through L0 regularization").
-L0_TEMPERATURE = 2.0 / 3.0
-L0_STRETCH = (-0.1, 1.1)
-L0_START = 3.0  # sigmoid(3) stretched is above 1, so the gate starts at exactly 1
 
 
 class SlimLayer(nn.Module):
     """Multiply activations by one importance factor per unit: ``y[..., i] = alpha[i] * x[..., i]``.
 
-    Penalties, each summed over units:
-
-    - ``log`` (SlimBERT): ``1/2 * sum(log(1 + 8000 * alpha^2))``
-    - ``l1``: ``sum(|alpha|)``
-    - ``l0`` (hard concrete): expected number of gates that are not zero; `alpha` then holds the gates' log-odds, the
-      gates are sampled while training and deterministic otherwise.
-
     Args:
         units: number of units at the site.
         site: where the layer sits (for reporting).
-        penalty: one of `PENALTIES`.
+        penalty: its name, see `penalties`; under ``l0`` `alpha` holds log-odds, and gates are sampled while training.
 
     Shape:
         input ``(..., units)``, output the same.
@@ -48,26 +32,16 @@ class SlimLayer(nn.Module):
 
     def __init__(self, units: int, site: Site, penalty: str = "log") -> None:
         super().__init__()
-        if penalty not in PENALTIES:
-            raise ConfigError(f"penalty {penalty!r}: expected one of {', '.join(PENALTIES)}")
+        kind = penalty_of(penalty)
         self.site = site
         self.kind = penalty
-        self.alpha = nn.Parameter(torch.full((units,), L0_START if penalty == "l0" else 1.0))
-        # Set by `model.masked_copy` only: a reference network that acts as if masked units were gone.
+        self.alpha = nn.Parameter(torch.full((units,), kind.START))
+        # Set by `gates.masked_copy` only: a reference network that acts as if masked units were gone.
         self.register_buffer("mask", None, persistent=False)
 
     def gate(self) -> torch.Tensor:
         """The multiplier of each unit, ``(units,)``; sampled while training under ``l0``."""
-        if self.kind != "l0":
-            gate = self.alpha
-        else:
-            low, high = L0_STRETCH
-            if self.training:
-                noise = torch.rand_like(self.alpha).clamp_(1e-6, 1 - 1e-6)
-                open_share = torch.sigmoid((noise.logit() + self.alpha) / L0_TEMPERATURE)
-            else:
-                open_share = torch.sigmoid(self.alpha)
-            gate = (open_share * (high - low) + low).clamp(0.0, 1.0)
+        gate = penalty_of(self.kind).gate(self.alpha, self.training)
         return gate if self.mask is None else gate * self.mask
 
     def forward(self, activations: torch.Tensor) -> torch.Tensor:
@@ -76,12 +50,7 @@ class SlimLayer(nn.Module):
 
     def penalty(self) -> torch.Tensor:
         """This layer's share of the loss, a scalar (before it is multiplied by lambda)."""
-        if self.kind == "log":
-            return 0.5 * torch.log1p(LOG_SCALE * self.alpha.square()).sum()
-        if self.kind == "l1":
-            return self.alpha.abs().sum()
-        low, high = L0_STRETCH
-        return torch.sigmoid(self.alpha - L0_TEMPERATURE * math.log(-low / high)).sum()
+        return penalty_of(self.kind).penalty(self.alpha)
 
     @torch.no_grad()
     def factors(self) -> torch.Tensor:

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
-from tokenizers.models import WordPiece
 from transformers import PreTrainedTokenizerFast
 
 from pruning.errors import BackboneError, SelectionError
@@ -79,7 +78,7 @@ def _read(tokenizer: Any) -> _Pieces:
 def protected_pieces(tokenizer: Any, vocabulary: int | None = None) -> np.ndarray:
     """Pieces that always stay: specials, single characters, their continuations, and what these cannot spell.
 
-    Any selection that contains them leaves no piece unspellable (`unspellable_pieces` checks that by trying).
+    Any selection that contains them leaves no piece unspellable (tests check that by trying).
 
     Args:
         tokenizer: a fast WordPiece tokenizer.
@@ -138,57 +137,6 @@ def unusable_pieces(tokenizer: Any, vocabulary: int | None = None) -> np.ndarray
             unusable[number] = not is_one_word(piece)
     unusable[list(pieces.added.values())] = False
     return unusable
-
-
-def unspellable_pieces(tokenizer: Any, pieces: np.ndarray | Sequence[int]) -> np.ndarray:
-    """Removed pieces that the cut tokenizer does not know, found by tokenizing each of them.
-
-    Args:
-        tokenizer: the full one.
-        pieces: vocabulary ids that stay.
-
-    Returns:
-        Sorted vocabulary ids; empty where no text can become unknown.
-    """
-    full = _read(tokenizer)
-    kept = {int(number) for number in pieces}
-    unusable = unusable_pieces(tokenizer)
-    words = {piece: number for piece, number in full.numbers.items() if number in kept}
-    # Tokenization in the middle of a word: there, only continuations match.
-    inside = {piece: number for piece, number in words.items() if full.is_continuation(piece)}
-    inside |= {full.body(piece): number for piece, number in inside.items()}
-    models = [_model(full, words), _model(full, inside)]
-    unknown = full.numbers[full.unknown]
-    offenders = []
-    for piece, number in full.numbers.items():
-        if number in kept or unusable[number]:
-            continue
-        tokens = models[full.is_continuation(piece)].tokenize(full.body(piece))
-        if any(token.id == unknown for token in tokens):
-            offenders.append(number)
-    return np.array(sorted(offenders), dtype=np.int64)
-
-
-def _model(full: _Pieces, vocabulary: dict[str, int]) -> WordPiece:
-    return WordPiece(
-        vocab={**vocabulary, full.unknown: full.numbers[full.unknown]},
-        unk_token=full.unknown,
-        max_input_chars_per_word=full.longest_word,
-        continuing_subword_prefix=full.prefix,
-    )
-
-
-def close_under_spelling(tokenizer: Any, pieces: np.ndarray | Sequence[int]) -> np.ndarray:
-    """Add specials, and removed pieces that the rest cannot spell, until every text that was known stays known.
-
-    Returns:
-        Sorted vocabulary ids, int64.
-    """
-    full = _read(tokenizer)
-    kept = np.union1d(np.asarray(pieces, dtype=np.int64), [*full.added.values(), full.numbers[full.unknown]])
-    while len(missing := unspellable_pieces(tokenizer, kept)):
-        kept = np.union1d(kept, missing)
-    return kept
 
 
 def cut_tokenizer(

@@ -30,7 +30,7 @@ def prepare(options: argparse.Namespace) -> str:
         torch.set_num_threads(options.threads)
     if options.device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    from pruning.measure.networks import devices
+    from pruning.measure.devices import devices
 
     known = {device.name: device for device in devices()}
     name = "cuda:0" if options.device == "cuda" and "cuda:0" in known else options.device

@@ -48,7 +48,7 @@ def measure(options: argparse.Namespace) -> int:
     results = []
     for split, examples in splits.items():
         say(f"{split}: {len(examples)} examples, {examples.origin}")
-        results += score(task, networks, examples, split, study.document.provenance.seed)
+        results += score(task, networks, examples, split, seed=study.document.provenance.seed)
     if options.json:
         show_json({"study": study.name, "results": results_json(results)})
     else:

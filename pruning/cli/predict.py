@@ -44,10 +44,15 @@ def predict(options: argparse.Namespace) -> int:
     from pruning.measure.answers import answer
 
     answers = answer(task, stored.load_networks(study, options.variant, device), examples)
+    rows = []
+    for index, text in enumerate(examples.texts):
+        pair = {} if examples.pairs is None else {"pair": examples.pairs[index]}
+        found = {variant.name: own[index].to_json() for variant, own in answers.items()}
+        rows.append({"text": text, "variants": found, **pair})
     if options.json:
-        show_json({"study": study.name, "answers": answers})
+        show_json({"study": study.name, "answers": rows})
         return 0
-    for row in answers:
+    for row in rows:
         show(row["text"] if "pair" not in row else f"{row['text']}  |  {row['pair']}")
         for variant, found in row["variants"].items():
             said = f"{found['score']:.2f}" if task.is_regression else f"{found['label']} ({found['probability']:.1%})"

@@ -33,8 +33,9 @@ LONGEST_COMMAND = 10_000
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """What to learn, how, and where it goes."""
-    from pruning.config import CRITERIA, PENALTIES, PRESETS, StudyConfig
-    from pruning.selection.budget import BUDGET_KINDS
+    from pruning.config import PENALTIES, PRESETS, StudyConfig
+    from pruning.importance.registry import UNIT_CRITERIA
+    from pruning.selection.budgets import BUDGET_KINDS
 
     default = StudyConfig()
     task = command.add_argument_group("what to learn (a GLUE task, or your own file)")
@@ -90,7 +91,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--penalty", choices=PENALTIES, default=default.slim.penalty, help="what drives importance factors to zero"
     )
     how.add_argument(
-        "--criterion", choices=CRITERIA, default=default.criterion, help="the importance that ranks the units"
+        "--criterion", choices=UNIT_CRITERIA, default=default.criterion, help="the importance that ranks the units"
     )
     how.add_argument(
         "--teacher", choices=("adapter", "full"), default=default.teacher.tuning, help="how the teacher is fine-tuned"

@@ -8,8 +8,9 @@ import numpy as np
 
 from pruning.bert.shapes import BertShape, Site
 from pruning.errors import SelectionError
+from pruning.importance.registry import CRITERIA
 
-HEAD_ORDER = ("alpha", "head_gradient", "taylor", "magnitude")  # criteria of heads, as they are offered
+Importance = dict[Site, np.ndarray]  # what one criterion found, float32
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,13 @@ class ImportanceFactors:
     """
 
     shape: BertShape
-    by_criterion: dict[str, dict[Site, np.ndarray]]
+    by_criterion: dict[str, Importance]
     pieces: TablePieces
     pooler: np.ndarray
 
-    def of(self, criterion: str) -> dict[Site, np.ndarray]:
-        """A criterion's factors, for every site; sites without factors count as all ones."""
-        if criterion not in self.by_criterion:
-            known = ", ".join(sorted(self.by_criterion))
-            raise SelectionError(f"criterion {criterion!r}: not stored with this study, expected one of {known}")
-        found = self.by_criterion[criterion]
+    def of(self, criterion: str) -> Importance:
+        """Magnitudes of a criterion that ranks units, for every site; sites without factors count as all ones."""
+        found = self.stored(criterion)
         for site, values in found.items():
             if values.shape != self.shape.units(site):
                 raise SelectionError(
@@ -57,7 +55,7 @@ class ImportanceFactors:
                 )
         return {site: np.abs(found[site]) if site in found else np.ones(self.shape.units(site)) for site in Site}
 
-    def stored(self, criterion: str) -> dict[Site, np.ndarray]:
+    def stored(self, criterion: str) -> Importance:
         """A criterion's values as they are stored, for the sites that have some."""
         if criterion not in self.by_criterion:
             known = ", ".join(sorted(self.by_criterion))
@@ -66,24 +64,31 @@ class ImportanceFactors:
 
     @property
     def head_criteria(self) -> list[str]:
-        """Criteria that say something about heads, in the order in which they are offered."""
+        """Criteria that say something about heads: those of the registry in its order, then others by name."""
         found = [name for name, sites in self.by_criterion.items() if Site.ATTENTION_CONTEXT in sites]
-        return sorted(found, key=lambda name: (HEAD_ORDER.index(name) if name in HEAD_ORDER else 99, name))
+        order = list(CRITERIA)
+        return sorted(found, key=lambda name: (order.index(name) if name in CRITERIA else len(order), name))
 
     def heads(self, criterion: str | None = None) -> np.ndarray:
         """Importance per head, (layers, heads) float32: the mean over its context units where units are ranked.
 
         Args:
             criterion: one of `head_criteria`; their first by default.
+
+        Raises:
+            SelectionError: if nothing is stored of heads under that name, or it has another shape.
         """
         if criterion is None and not self.head_criteria:
             raise SelectionError("heads: no criterion with values for attention_context is stored with this study")
-        sites = self.stored(criterion or self.head_criteria[0])
+        criterion = self.head_criteria[0] if criterion is None else criterion
+        sites = self.stored(criterion)
         if Site.ATTENTION_CONTEXT not in sites:
             raise SelectionError(f"criterion {criterion!r:.60}: has no values for heads")
         values = np.abs(sites[Site.ATTENTION_CONTEXT]).astype(np.float64)
-        if values.shape != (self.shape.layers, self.shape.heads):
+        if values.shape == self.shape.units(Site.ATTENTION_CONTEXT):
             values = values.reshape(self.shape.layers, self.shape.heads, self.shape.head_size).mean(-1)
+        if values.shape != (self.shape.layers, self.shape.heads):
+            raise SelectionError(f"{criterion} factors for heads: shape {values.shape}, expected (layers, heads)")
         return values.astype(np.float32)
 
 

@@ -10,8 +10,11 @@ from dataclasses import asdict
 from typing import Any
 
 from pruning.bert.shapes import BertShape, LayerShape, NetworkShape
-from pruning.measure.latency import latency
-from pruning.selection.select import LatencyTable
+from pruning.measure.latency import Call, Rounds, latency
+from pruning.measure.network import Network
+from pruning.measure.speed import made_up
+from pruning.records import to_plain
+from pruning.selection.latency import LatencyTable
 
 REPEATED = 4  # equal layers in a timed network, so that a layer's share stands out of the rest
 RUNS = 15
@@ -35,31 +38,39 @@ def latency_table(
     """
     heads = _widths(shape.heads, steps)
     units = _widths(shape.ffn, steps)
-    networks = {"empty": _network(shape, 0, 0, device)}
-    networks |= {f"heads-{count}": _network(shape, count, 0, device) for count in heads[1:]}
-    networks |= {f"ffn-{count}": _network(shape, 0, count, device) for count in units[1:]}
-    inputs = _inputs(shape, batch, length, device)
-    taken = latency({name: (model, inputs) for name, model in networks.items()}, runs=runs, warmup=3, device=device)
-    empty = taken["empty"].median_ms
+    length = min(length, shape.positions)
+    networks = {(count, 0): _network(shape, count, 0, device) for count in heads}
+    networks |= {(0, count): _network(shape, 0, count, device) for count in units}
+    calls = {widths: _call(network, batch, length) for widths, network in networks.items()}
+    taken = latency(calls, Rounds(runs=runs), device=device)
+    empty = taken[0, 0].median_ms
 
-    def per_layer(name: str) -> float:
-        return max(0.0, taken[name].median_ms - empty) / REPEATED
+    def per_layer(heads: int, units: int) -> float:
+        return max(0.0, taken[heads, units].median_ms - empty) / REPEATED
 
     return LatencyTable(
         heads=heads,
-        attention_ms=(0.0, *(per_layer(f"heads-{count}") for count in heads[1:])),
+        attention_ms=tuple(per_layer(count, 0) for count in heads),
         ffn=units,
-        ffn_ms=(0.0, *(per_layer(f"ffn-{count}") for count in units[1:])),
+        ffn_ms=tuple(per_layer(0, count) for count in units),
         other_ms=empty,
+        device=device,
+        batch=batch,
+        length=length,
     )
+
+
+def _call(network: Network, batch: int, length: int) -> Call:
+    inputs = made_up(network, batch, length)
+    return lambda _: network.model(**inputs)
 
 
 def _widths(most: int, steps: int) -> tuple[int, ...]:
     return tuple(sorted({round(most * step / steps) for step in range(steps + 1)}))
 
 
-def _network(shape: BertShape, heads: int, ffn: int, device: str) -> Any:
-    from pruning.slimbert.network import SlimBertConfig, SlimBertForSequenceClassification
+def _network(shape: BertShape, heads: int, ffn: int, device: str) -> Network:
+    from pruning.slimbert import SlimBertConfig, SlimBertForSequenceClassification
 
     layer = LayerShape(
         heads=heads,
@@ -91,21 +102,13 @@ def _network(shape: BertShape, heads: int, ffn: int, device: str) -> Any:
         pooler_size=network.pooler,
         **settings,
     )
-    model: Any = SlimBertForSequenceClassification(config)
-    return model.to(device).eval()
-
-
-def _inputs(shape: BertShape, batch: int, length: int, device: str) -> dict[str, Any]:
-    import torch
-
-    ids = torch.randint(0, 1000, (batch, min(length, shape.positions)), device=device)
-    return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
+    return Network(SlimBertForSequenceClassification(config), None, network.positions).on(device)
 
 
 def main() -> None:
     """Print the table of the embedded backbone's widths on this machine's CPU."""
     shape = BertShape(6, 12, 32, 384, 1536, 30522, 512, 2, 384, 2)
-    print(json.dumps(asdict(latency_table(shape))))
+    print(json.dumps(to_plain(latency_table(shape))))
 
 
 if __name__ == "__main__":

@@ -13,21 +13,14 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from pruning.errors import MeasureError
+from pruning.measure.network import Network
 
 MEMORY_BATCH, MEMORY_LENGTH, MEMORY_SECONDS = 32, 128, 600
 
 
-def peak_memory(
-    model: Any,
-    tokenizer: Any = None,
-    max_length: int = MEMORY_LENGTH,
-    *,
-    batch: int = MEMORY_BATCH,
-    device: str = "cpu",
-) -> int | None:
+def peak_memory(network: Network, *, batch: int = MEMORY_BATCH) -> int | None:
     """Bytes that a network takes at its peak to be loaded and answer one batch of 32 texts of 128 tokens.
 
     On the CPU: in a fresh process that has imported torch and transformers, the peak of resident memory less what was
@@ -35,19 +28,15 @@ def peak_memory(
     torch allocated in this process, weights included. None where the system does not tell (CPU figures need Linux).
 
     Args:
-        model: teacher or slim network.
-        tokenizer: not needed; networks and tokenizers travel in pairs.
-        max_length: most tokens a text may have; the batch's length is at most this.
+        network: teacher or slim network; the batch's texts are as long as it reads, at most 128 tokens.
         batch: texts in the batch.
-        device: "cpu" or a CUDA device.
     """
     import torch
     from safetensors.torch import save_model
 
-    del tokenizer
-    length = min(max_length, MEMORY_LENGTH, int(getattr(model.config, "max_position_embeddings", max_length)))
+    model, device = network.model, network.device
+    length = min(network.max_length, MEMORY_LENGTH)
     if torch.device(device).type == "cuda":
-        model = model.to(device).eval()
         ids = torch.zeros(batch, length, dtype=torch.long, device=device)
         torch.cuda.reset_peak_memory_stats(device)
         with torch.inference_mode():
@@ -59,10 +48,11 @@ def peak_memory(
     with TemporaryDirectory(prefix="slimviz-") as folder:
         model.config.save_pretrained(folder)
         save_model(model, str(Path(folder, "model.safetensors")), metadata={"format": "pt"})
-        return _peak_in_new_process(Path(folder), batch, length, torch.get_num_threads())
+        return peak_in_new_process(Path(folder), batch, length, torch.get_num_threads())
 
 
-def _peak_in_new_process(folder: Path, batch: int, length: int, threads: int) -> int:
+def peak_in_new_process(folder: Path, batch: int, length: int, threads: int) -> int:
+    """What `main` prints of a saved network, from a process that has loaded nothing else."""
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-m", "pruning.measure.memory", str(folder), str(batch), str(length), str(threads)]
@@ -106,7 +96,9 @@ def main(folder: str, batch: int, length: int, threads: int) -> int:
     gc.collect()
     forget_peak()
     before = status_bytes("VmRSS")
-    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False
+    )
     ids = torch.zeros(batch, length, dtype=torch.long)
     with torch.inference_mode():
         for parameter in model.parameters():

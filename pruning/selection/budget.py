@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
 
 from pruning.errors import ConfigError
-from pruning.records import Density, Record
+from pruning.records import Record
+from pruning.selection.budgets import BUDGET_KINDS
 
-# Kind -> the word in a budget's name. Total density is what a plain percentage means: "10", but "flops-25".
-BUDGET_KINDS = {"total_density": "", "encoder_density": "encoder", "flop_ratio": "flops", "latency_ratio": "latency"}
+# No network is a millionth of its teacher, and a smaller number has no short name.
+BudgetValue = Annotated[float, Meta(ge=1e-6, le=1)]
 
 
 class Budget(Record, frozen=True):
-    """A limit as a ratio to the teacher, in (0, 1].
+    """A limit as a ratio to the teacher.
 
     Attributes:
         kind: one of `BUDGET_KINDS`.
@@ -22,7 +25,7 @@ class Budget(Record, frozen=True):
     label: ClassVar[str] = "budget "
 
     kind: str
-    value: Density
+    value: BudgetValue
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -32,5 +35,5 @@ class Budget(Record, frozen=True):
     @property
     def name(self) -> str:
         """The budget as variants and stored masks are named: "10", "2.5", "flops-25"."""
-        word = BUDGET_KINDS[self.kind]
+        word = BUDGET_KINDS[self.kind].word
         return f"{word}-{100 * self.value:.4g}" if word else f"{100 * self.value:.4g}"

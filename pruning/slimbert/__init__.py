@@ -5,16 +5,10 @@ from transformers import pipeline
 classify = pipeline("text-classification", "assets/studies/sst2/slim-10")
 """
 
-from pruning.slimbert.layers import SlimBertConfig, shape_of
-from pruning.slimbert.network import (
-    SlimBertForSequenceClassification,
-    SlimBertModel,
-    dense_from_bert,
-    from_weights,
-    parameter_count,
-    round_to_half,
-    save_slim,
-)
+from pruning.slimbert.build import dense_from_bert, from_weights
+from pruning.slimbert.config import SlimBertConfig, shape_of
+from pruning.slimbert.network import SlimBertForSequenceClassification, SlimBertModel
+from pruning.slimbert.saving import parameter_count, round_to_half, save_slim
 
 __all__ = [
     "SlimBertConfig",

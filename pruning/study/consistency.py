@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from pruning.bert.shapes import BertShape, NetworkShape
-from pruning.measure.metrics import retention, retention_above_floor
+from pruning.measure.intervals import retention, retention_above_floor
 from pruning.study.document import Document, Parameters, Result, SelectionRecord
 from pruning.study.files import CORE_FILES, path_problem
 from pruning.variants import TEACHER

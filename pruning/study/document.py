@@ -6,71 +6,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from pruning.bert.shapes import BertShape, LayerShape, NetworkShape, count_parameters
+from pruning.bert.shapes import BertShape, LayerShape, NetworkShape
 from pruning.config import StudyConfig
 from pruning.data.tasks import Task
 from pruning.errors import StoreError
-from pruning.records import (
-    AboveZero,
-    Count,
-    Density,
-    Name,
-    NonNegative,
-    Positive,
-    Record,
-    Seed,
-    Sha256,
-    Share,
-    Text,
-)
+from pruning.measure.cost import Flops, Parameters
+from pruning.measure.intervals import Interval, Ratio
+from pruning.measure.metrics import Metrics
+from pruning.measure.speed import Speed
+from pruning.records import Count, Density, Name, NonNegative, Positive, Record, Seed, Sha256, Share, Text
 from pruning.selection.budget import Budget
 from pruning.selection.settings import SelectionSettings
 from pruning.variants import BudgetName, Variant
 
 SCHEMA = 2
-
-Metric = Annotated[float, Meta(ge=-1, le=1)]
-Ratio = Annotated[float, Meta(ge=-1e6, le=1e6)]
-Metrics = dict[str, Metric]
-
-
-class Parameters(Record, frozen=True):
-    """Stored parameters by component, and their sum."""
-
-    embeddings: Count
-    encoder: Count
-    pooler: Count
-    head: Count
-    total: Positive
-
-    @classmethod
-    def of(cls, network: NetworkShape) -> Parameters:
-        """What a network of these widths stores."""
-        count = count_parameters(network)
-        return cls(**asdict(count), total=count.total)
-
-
-class Interval(Record, frozen=True):
-    """Paired bootstrap interval of the difference to the teacher (see `measure.metrics`)."""
-
-    metric: Text
-    difference: Ratio
-    low: Ratio | None
-    high: Ratio | None
-    resamples: Positive
-
-
-class Flops(Record, frozen=True):
-    """Floating-point operations of one text of so many tokens."""
-
-    length: Positive
-    total: Count
 
 
 class Result(Record, frozen=True, kw_only=True):
@@ -121,32 +76,6 @@ class Result(Record, frozen=True, kw_only=True):
     truncated_share: Share | None = None
     peak_memory_bytes: Count | None = None
     shipped: bool
-
-
-class Speed(Record, frozen=True, kw_only=True):
-    """Milliseconds of one variant, timed in turns with the teacher.
-
-    Attributes:
-        variant: which network.
-        device: as torch names it.
-        threads: of the CPU.
-        batch: texts a batch.
-        length: tokens of each text, or "real" for texts of the validation split.
-        median_ms: of `runs` batches.
-        p95_ms: 95th percentile.
-        speedup: the teacher's median over this one's.
-        runs: timed batches.
-    """
-
-    variant: Variant
-    device: Text
-    threads: Positive
-    batch: Positive
-    length: Positive | Literal["real"]
-    median_ms: AboveZero
-    p95_ms: AboveZero
-    speedup: AboveZero
-    runs: Positive
 
 
 class SelectionRecord(Record, frozen=True, kw_only=True):

@@ -149,11 +149,11 @@ class Study:
             pairs: second texts, for tasks about two.
         """
         from pruning.data.examples import unlabelled
-        from pruning.measure.networks import predict_logits
+        from pruning.measure.logits import predict_logits
 
         network = self._load(variant)
         examples = unlabelled(list(texts), None if pairs is None else list(pairs), "texts")
-        return predict_logits(network.model, network.tokenizer, examples, max_length=network.max_length)
+        return predict_logits(network, examples)
 
     def _load(self, variant: str | Variant) -> Network:
         from pruning.study.networks import load_network

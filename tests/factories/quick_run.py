@@ -24,13 +24,13 @@ SETTING_OPTIONS = [part for key, value in SETTINGS.items() for part in ("--set",
 @contextmanager
 def quick_measurements(peak_memory: int | None = None) -> Iterator[None]:
     """One timing per cell and no other process to measure memory (their own tests do that)."""
-    from pruning.measure import networks
+    from pruning.measure import memory, speed
+    from pruning.measure.latency import Rounds
 
-    timed = networks.speed_table
-    few = {"runs": 1, "warmup": 0, "lengths": (16,)}
     with (
-        mock.patch.object(networks, "peak_memory", return_value=peak_memory),
-        mock.patch.object(networks, "speed_table", lambda *given, **named: timed(*given, **named | few)),
+        mock.patch.object(memory, "peak_in_new_process", return_value=peak_memory),
+        mock.patch.object(speed, "ROUNDS", Rounds(runs=1, warmup=0)),
+        mock.patch.object(speed, "LENGTHS", (16,)),
     ):
         yield
 

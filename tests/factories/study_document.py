@@ -16,7 +16,7 @@ from pruning.bert.shapes import BertShape
 from pruning.config import StudyConfig
 from pruning.data.tasks import Task
 from pruning.importance.factors import ImportanceFactors
-from pruning.measure.metrics import retention, retention_above_floor
+from pruning.measure.intervals import retention, retention_above_floor
 from pruning.records import to_plain
 from pruning.selection.select import Selection, smallest_total_density
 from pruning.selection.settings import SelectionSettings

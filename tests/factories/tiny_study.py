@@ -28,7 +28,7 @@ def write_tiny_study(parent: Path, task: str = "sst2", *, name: str | None = Non
     """A study below `parent` whose teacher and slim network load; their backbone lies in a hidden folder beside it."""
     from safetensors.torch import save_file
 
-    from pruning.slimbert.network import save_slim
+    from pruning.slimbert import save_slim
 
     widths = shape(get_task(task).num_labels)
     backbone = parent / ".backbone"

@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pruning.importance.criteria import alpha_importance, assemble
 from torch.nn import functional
 
-from pruning.bert.model import attach
+from pruning.bert.gates import attach
 from pruning.bert.shapes import BertShape, Site
 from pruning.bert.slim_layer import slim_layers
 from pruning.data.batches import Encoded, encode
 from pruning.data.examples import Examples
 from pruning.importance import criteria as importance
-from pruning.importance.criteria import alpha_importance, assemble, gradient_importance, pooler_importance, table_pieces
 from pruning.importance.factors import TablePieces, piece_mass
+from pruning.importance.gradients import gradient_importance
+from pruning.importance.pieces import table_pieces
+from pruning.importance.pooler import pooler_importance
 
 STEP = 1e-4  # of the finite differences, in double precision
 

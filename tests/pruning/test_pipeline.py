@@ -11,18 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pruning.measure.cost import parameters_by_numel
 from safetensors import safe_open
 
 from pruning import pipeline
 from pruning.bert import backbones
-from pruning.bert.shapes import Site, count_parameters
+from pruning.bert.counts import count_parameters
+from pruning.bert.shapes import Site
 from pruning.config import StudyConfig
 from pruning.data.batches import encode
 from pruning.data.examples import Examples
 from pruning.data.study_data import StudyData
 from pruning.data.tasks import custom_task
 from pruning.errors import ConfigError, SelectionError
-from pruning.measure.networks import parameters_by_numel
 from pruning.pipeline import RECOVER_FIELDS, SLIM_FIELDS, TEACHER_FIELDS, StudyRun, run_study
 from pruning.selection.budget import Budget
 from pruning.selection.select import select, smallest_total_density

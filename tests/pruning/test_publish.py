@@ -20,14 +20,15 @@ from safetensors import safe_open
 
 from pruning import publish as publish_module
 from pruning import study as store
-from pruning.bert.shapes import count_flops, count_parameters
+from pruning.bert.counts import count_flops, count_parameters
 from pruning.config import StudyConfig
 from pruning.data.examples import Examples
 from pruning.data.study_data import StudyData
 from pruning.data.tasks import custom_task, get_task
 from pruning.errors import MeasureError, StoreError
 from pruning.measure import networks as measure
-from pruning.measure.metrics import correct, floor, metrics, paired_bootstrap, retention, retention_above_floor
+from pruning.measure.intervals import paired_bootstrap, retention, retention_above_floor
+from pruning.measure.metrics import correct, floor, metrics
 from pruning.pipeline import StudyRun, identity, run_study
 from pruning.publish import answer, current_commit, publish, score, stored_networks
 from pruning.selection.budget import Budget

@@ -12,21 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.selection_speed import measure
-from pruning.bert.shapes import (
-    BertShape,
-    Masks,
-    NetworkShape,
-    Site,
-    count_flops,
-    count_parameters,
-    network_shape,
-    table_parameters,
-)
+from pruning.bert.counts import FLOP_LENGTH, count_flops, count_parameters, table_parameters
+from pruning.bert.shapes import BertShape, Masks, NetworkShape, Site, network_shape
 from pruning.errors import ConfigError, SelectionError
 from pruning.importance.factors import ImportanceFactors, TablePieces, piece_mass
-from pruning.selection.budget import BUDGET_KINDS, Budget
-from pruning.selection.select import FLOP_LENGTH, LatencyTable, Selection, piece_order, select, smallest_total_density
+from pruning.selection.budget import Budget
+from pruning.selection.budgets import BUDGET_KINDS
+from pruning.selection.latency import LatencyTable
+from pruning.selection.select import Selection, select, smallest_total_density
 from pruning.selection.settings import SelectionSettings
+from pruning.selection.table import piece_order
 
 SMALL = BertShape(3, 4, 8, 32, 64, 300, 16, 2, 32, 2)
 # One head a layer: no padding, so that what a unit costs does not depend on other heads.

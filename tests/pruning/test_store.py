@@ -22,7 +22,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from pruning.bert.shapes import BertShape, Site, count_flops
+from pruning.bert.counts import count_flops
+from pruning.bert.shapes import BertShape, Site
 from pruning.data.tasks import get_task
 from pruning.errors import StoreError
 from pruning.importance.factors import ImportanceFactors, TablePieces

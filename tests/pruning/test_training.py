@@ -18,7 +18,8 @@ import pytest
 import torch
 from torch import nn
 
-from pruning.bert.model import attach, freeze_word_table
+from pruning.bert.gates import attach
+from pruning.bert.model import freeze_word_table
 from pruning.bert.slim_layer import slim_layers, slim_parameters, surviving_share, total_penalty
 from pruning.config import StudyConfig
 from pruning.data.batches import Encoded, EpochBuckets

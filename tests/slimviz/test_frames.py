@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pruning.bert.shapes import BertShape, Masks, Site, count_flops, count_parameters
+from pruning.bert.counts import count_flops, count_parameters
+from pruning.bert.shapes import BertShape, Masks, Site
 from pruning.importance.factors import ImportanceFactors, TablePieces
 from pruning.selection.budget import Budget
 from pruning.selection.select import select

@@ -15,7 +15,7 @@ import pytest
 from pruning.data.tasks import custom_task, get_task
 from pruning.errors import DataError
 from pruning.measure import metrics as evaluate
-from pruning.measure.networks import predict_logits
+from pruning.measure.logits import predict_logits
 from pruning.study import read_study
 from slimviz import live, live_run
 from slimviz.live_run import Drawn, LiveRun, RunSettings

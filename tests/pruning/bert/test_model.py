@@ -13,20 +13,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pruning.bert.model import (
-    attach,
-    bert_shape,
-    detach,
-    freeze_word_table,
-    gate_points,
-    hook_gates,
-    masked_copy,
-    read_factors,
-    read_weights,
-    word_table,
-)
+from pruning.bert.gates import attach, detach, hook_gates, masked_copy, read_factors
+from pruning.bert.model import bert_shape, freeze_word_table, gate_points, read_weights, word_table
+from pruning.bert.penalties import PENALTIES
 from pruning.bert.shapes import BertShape, Masks, Site
-from pruning.bert.slim_layer import PENALTIES, slim_layers
+from pruning.bert.slim_layer import slim_layers
 from pruning.errors import BackboneError, ConfigError, SelectionError
 
 Inputs = dict[str, torch.Tensor]

@@ -9,19 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pruning.bert.shapes import (
-    LAYER_SITES,
-    BertShape,
-    LayerShape,
-    Masks,
-    Site,
-    attention_parameters,
-    count_flops,
-    count_parameters,
-    ffn_parameters,
-    network_shape,
-    table_parameters,
-)
+from pruning.bert.counts import attention_parameters, count_flops, count_parameters, ffn_parameters, table_parameters
+from pruning.bert.shapes import LAYER_SITES, BertShape, LayerShape, Masks, Site, network_shape
 from pruning.errors import SelectionError
 
 MINILM = BertShape(6, 12, 32, 384, 1536, 30522, 512, 2, 384, 2)

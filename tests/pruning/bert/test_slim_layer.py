@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from pruning.bert.penalties import PENALTIES
 from pruning.bert.shapes import Site
-from pruning.bert.slim_layer import PENALTIES, SlimLayer, slim_layers, slim_parameters, surviving_share, total_penalty
+from pruning.bert.slim_layer import SlimLayer, slim_layers, slim_parameters, surviving_share, total_penalty
 from pruning.errors import ConfigError
 
 VALUES = [1.0, -0.5, 0.01, 0.0]

@@ -10,7 +10,7 @@ import pytest
 from pruning.cli import main as command_line
 from pruning.cli.printing import finite
 from pruning.config import StudyConfig
-from pruning.selection.budget import BUDGET_KINDS
+from pruning.selection.budgets import BUDGET_KINDS
 from tests.pruning.cli.commands import call
 
 OPTIONS = {

@@ -13,15 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from pruning import slimbert
 from pruning.bert.backbones import find_backbone, load_backbone
-from pruning.bert.model import attach, bert_shape, masked_copy, read_factors, read_weights
-from pruning.bert.shapes import BertShape, Masks, Site, count_parameters, network_shape
+from pruning.bert.counts import count_parameters
+from pruning.bert.gates import attach, masked_copy, read_factors
+from pruning.bert.model import bert_shape, read_weights
+from pruning.bert.shapes import BertShape, Masks, Site, network_shape
 from pruning.bert.slim_layer import slim_layers
 from pruning.bert.weights import BertWeights
 from pruning.compress import shrink
 from pruning.data.tasks import get_task
 from pruning.errors import SelectionError
-from pruning.slimbert import network as slimbert
 
 TOLERANCE = 1e-4
 Inputs = dict[str, torch.Tensor]

@@ -17,15 +17,16 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from pruning import slimbert
+from pruning.bert.counts import count_flops, count_parameters
 from pruning.bert.model import bert_shape, read_weights
-from pruning.bert.shapes import LAYER_SITES, BertShape, Masks, Site, count_flops, count_parameters
+from pruning.bert.shapes import LAYER_SITES, BertShape, Masks, Site
 from pruning.compress.shrink import shrink
 from pruning.data.examples import Examples
-from pruning.errors import DataError, MeasureError
+from pruning.errors import DataError, MeasureError, Stopped
 from pruning.measure import networks as measure
-from pruning.measure.latency import summary
-from pruning.measure.networks import TIMING_LOCK, Stopped, latency, speed_table
-from pruning.slimbert import network as slimbert
+from pruning.measure.latency import TIMING_LOCK, latency, summary
+from pruning.measure.speed import speed_table
 
 ROOT = Path(__file__).resolve().parents[3]
 

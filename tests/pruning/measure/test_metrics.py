@@ -9,15 +9,8 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from pruning.data.tasks import TASKS, Task, custom_task
 from pruning.errors import DataError
-from pruning.measure.metrics import (
-    correct,
-    floor,
-    metrics,
-    paired_bootstrap,
-    predictions,
-    retention,
-    retention_above_floor,
-)
+from pruning.measure.intervals import paired_bootstrap, retention, retention_above_floor
+from pruning.measure.metrics import correct, floor, metrics, predictions
 
 MANY = Task("many", "Many", "", ("text",), "label", tuple("abcdef"), ("mcc", "accuracy"))
 

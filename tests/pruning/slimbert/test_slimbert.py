@@ -18,12 +18,14 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer, pipeline
 from transformers.utils import logging
 
-from pruning.bert.model import bert_shape, hook_gates, masked_copy, read_weights
-from pruning.bert.shapes import BertShape, Masks, Site, count_parameters
+from pruning import slimbert
+from pruning.bert.counts import count_parameters
+from pruning.bert.gates import hook_gates, masked_copy
+from pruning.bert.model import bert_shape, read_weights
+from pruning.bert.shapes import BertShape, Masks, Site
 from pruning.bert.vocabulary import cut_tokenizer, protected_pieces
 from pruning.compress.shrink import shrink
 from pruning.errors import SlimVizError
-from pruning.slimbert import network as slimbert
 
 Inputs = dict[str, torch.Tensor]
 ROOT = Path(__file__).resolve().parents[3]

@@ -70,7 +70,7 @@ def test_before_a_run(open_page: Callable[..., AppTest], tiny_folder: Path) -> N
 def test_devices_that_are_not_here_are_listed_with_the_reason(
     open_page: Callable[..., AppTest], tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pruning.measure.networks import DeviceInfo
+    from pruning.measure.devices import DeviceInfo
 
     found = [
         DeviceInfo("cpu", "CPU (made up)", True),

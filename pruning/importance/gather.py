@@ -1,0 +1,51 @@
+"""All criteria of a study, side by side: what is stored as its factors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pruning.bert import vocabulary
+from pruning.bert.model import bert_shape, word_table
+from pruning.data.batches import Encoded
+from pruning.importance.factors import Importance, ImportanceFactors
+from pruning.importance.gradients import gradient_importance
+from pruning.importance.pieces import table_pieces
+from pruning.importance.pooler import pooler_importance
+from pruning.importance.registry import CRITERIA
+
+
+def gather_factors(
+    teacher: Any,
+    slimmed: Any,
+    tokenizer: Any,
+    encoded: Encoded,
+    *,
+    is_regression: bool,
+    general_share: float,
+    seed: int,
+) -> ImportanceFactors:
+    """Compute every criterion of the registry, piece counts, the table's spectrum and the pooler's importance.
+
+    Args:
+        teacher: what gradients are taken of.
+        slimmed: the network with trained slim layers.
+        tokenizer: of both.
+        encoded: training examples.
+        is_regression: whether labels are scores.
+        general_share: see `SelectionSettings`; the table's spectrum depends on it.
+        seed: of the examples drawn for gradients.
+    """
+    shape = bert_shape(slimmed)
+    needing = {need: [c for c in CRITERIA.values() if c.needs == need] for need in ("slimmed", "gradients")}
+    found: dict[str, Importance] = {c.name: c.load().importance(slimmed) for c in needing["slimmed"]}
+    found |= gradient_importance(teacher, encoded, needing["gradients"], is_regression=is_regression, seed=seed)
+    pieces = table_pieces(
+        vocabulary.piece_counts(encoded.input_ids, shape.vocabulary),
+        vocabulary.protected_pieces(tokenizer, shape.vocabulary),
+        vocabulary.unusable_pieces(tokenizer, shape.vocabulary),
+        word_table(slimmed),
+        general_share,
+    )
+    return ImportanceFactors(
+        shape, {name: found[name] for name in CRITERIA}, pieces, pooler_importance(slimmed, encoded, seed=seed)
+    )

@@ -1,0 +1,116 @@
+"""One pass of gradients for all criteria that need them: of the teacher's loss, by a gate of 1 on each activation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from pruning.bert.gates import hook_gates
+from pruning.bert.model import bert_shape
+from pruning.bert.shapes import Site
+from pruning.data.batches import Encoded, collate
+from pruning.importance.factors import Importance
+from pruning.importance.registry import Criterion
+from pruning.losses import task_loss
+
+EXAMPLES = 512  # enough for ranks that hardly move; a minute on two cores
+BATCH = 32
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+class _ExampleGate:
+    """A gate of ones with an axis per example, so that one backward pass gives every example's own gradient."""
+
+    def __init__(self) -> None:
+        self.gates: list[torch.Tensor] = []
+
+    def __call__(self, activations: torch.Tensor) -> torch.Tensor:
+        gate = torch.ones(activations.shape[0], 1, activations.shape[-1], requires_grad=True, device=activations.device)
+        self.gates.append(gate)
+        return activations * gate
+
+    def gradient(self) -> np.ndarray:
+        """Gradient of the loss by the gate, summed over the places it was used at: (batch, units)."""
+        grads = [gate.grad for gate in self.gates if gate.grad is not None]
+        return torch.stack(grads).sum(0).squeeze(1).cpu().numpy()
+
+
+def gradient_importance(
+    teacher: Any, encoded: Encoded, criteria: Iterable[Criterion], *, is_regression: bool, seed: int
+) -> dict[str, Importance]:
+    """What criteria find in the gradients on training examples, each a mean over examples.
+
+    Args:
+        teacher: a BERT classifier; left as it was.
+        encoded: training examples, of which `EXAMPLES` are drawn.
+        criteria: that need "gradients".
+        is_regression: whether labels are scores.
+        seed: of the draw.
+
+    Returns:
+        Criterion name -> site -> float32, ``(units,)`` for `hidden`, (layers, ...) for the others.
+    """
+    shape = bert_shape(teacher)
+    modules = {criterion.name: criterion.load() for criterion in criteria}
+    sums: dict[str, dict[Site, Any]] = {name: {} for name in modules}
+    count = 0
+    for size, gradients in _gradients(teacher, encoded, is_regression, seed):
+        count += size
+        for (site, layer), gradient in gradients.items():
+            for name, module in modules.items():
+                own = module.contribution(gradient, site, shape)
+                if own is None:
+                    continue
+                if site not in sums[name]:
+                    sums[name][site] = np.zeros(own.shape if layer is None else (shape.layers, *own.shape))
+                sums[name][site][... if layer is None else layer] += own
+    return {
+        name: {site: (sites[site] / max(1, count)).astype(np.float32) for site in Site if site in sites}
+        for name, sites in sums.items()
+    }
+
+
+def drawn(encoded: Encoded, seed: int) -> np.ndarray:
+    """Numbers of the examples that criteria are computed on, in the order that they were drawn."""
+    return np.random.default_rng(seed).permutation(len(encoded))[:EXAMPLES]
+
+
+def _gradients(
+    teacher: Any, encoded: Encoded, is_regression: bool, seed: int
+) -> Iterator[tuple[int, dict[tuple[Site, int | None], np.ndarray]]]:
+    """Batch by batch: how many examples, and (batch, units) of every gate by site and layer."""
+    index = drawn(encoded, seed)
+    index = index[np.argsort(encoded.lengths[index], kind="stable")]
+    make_batch = collate(encoded, few_lengths=True)
+    device = next(teacher.parameters()).device
+    with _frozen(teacher):
+        for start in range(0, len(index), BATCH):
+            batch = make_batch(index[start : start + BATCH].tolist())
+            gates: dict[tuple[Site, int | None], _ExampleGate] = {}
+            handles = hook_gates(
+                teacher, lambda site, layer, gates=gates: gates.setdefault((site, layer), _ExampleGate())
+            )
+            try:
+                logits = teacher(**{name: batch[name].to(device) for name in INPUTS}).logits
+                # Mean times count: the sum over examples, so that each example's gradient is its own.
+                (task_loss(logits, batch["labels"].to(device), is_regression) * len(logits)).backward()
+            finally:
+                for handle in handles:
+                    handle.remove()
+            yield len(logits), {place: gate.gradient() for place, gate in gates.items()}
+
+
+@contextmanager
+def _frozen(model: Any) -> Iterator[None]:
+    """No gradients of the network's own weights inside."""
+    required = [parameter.requires_grad for parameter in model.parameters()]
+    model.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter, was_required in zip(model.parameters(), required, strict=True):
+            parameter.requires_grad_(was_required)
