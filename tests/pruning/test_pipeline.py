@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pruning.measure.cost import parameters_by_numel
 from safetensors import safe_open
 
 from pruning import pipeline
@@ -24,6 +23,7 @@ from pruning.data.examples import Examples
 from pruning.data.study_data import StudyData
 from pruning.data.tasks import custom_task
 from pruning.errors import ConfigError, SelectionError
+from pruning.measure.cost import parameters_by_numel
 from pruning.pipeline import RECOVER_FIELDS, SLIM_FIELDS, TEACHER_FIELDS, StudyRun, run_study
 from pruning.selection.budget import Budget
 from pruning.selection.select import select, smallest_total_density
