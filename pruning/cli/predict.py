@@ -46,9 +46,9 @@ def predict(options: argparse.Namespace) -> int:
     answers = answer(task, stored.load_networks(study, options.variant, device), examples)
     rows = []
     for index, text in enumerate(examples.texts):
+        said = {variant.name: found[index].to_json() for variant, found in answers.items()}
         pair = {} if examples.pairs is None else {"pair": examples.pairs[index]}
-        found = {variant.name: own[index].to_json() for variant, own in answers.items()}
-        rows.append({"text": text, "variants": found, **pair})
+        rows.append({"text": text, **pair, "variants": said})
     if options.json:
         show_json({"study": study.name, "answers": rows})
         return 0

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from safetensors import SafetensorError
 
 from pruning.cli import machine
 from pruning.cli.options import (
@@ -25,15 +21,14 @@ from pruning.cli.options import (
     words,
 )
 from pruning.cli.printing import results_json, say, show_json, show_results
-from pruning.errors import ConfigError, TrainingError
+from pruning.errors import ConfigError
 from pruning.training import processes
-
-LONGEST_COMMAND = 10_000
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """What to learn, how, and where it goes."""
-    from pruning.config import PENALTIES, PRESETS, StudyConfig
+    from pruning.bert.penalties import PENALTIES
+    from pruning.config import PRESETS, StudyConfig
     from pruning.importance.registry import UNIT_CRITERIA
     from pruning.selection.budgets import BUDGET_KINDS
 
@@ -88,7 +83,10 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--seed", type=int, default=default.seed, help="seed of initial weights, order of examples and dropout"
     )
     how.add_argument(
-        "--penalty", choices=PENALTIES, default=default.slim.penalty, help="what drives importance factors to zero"
+        "--penalty",
+        choices=tuple(PENALTIES),
+        default=default.slim.penalty,
+        help="what drives importance factors to zero",
     )
     how.add_argument(
         "--criterion", choices=UNIT_CRITERIA, default=default.criterion, help="the importance that ranks the units"
@@ -129,24 +127,25 @@ def run(options: argparse.Namespace) -> int:
     data, name, notice = study_data(options, config)
     device = machine.prepare_training(options)
     output, runs = Path(options.output), Path(options.runs)
+    for needed in (output, runs):
+        needed.mkdir(parents=True, exist_ok=True)
 
     from pruning.pipeline import run_study
 
     if notice and processes.is_main():
         say(notice)
-    with disk_errors_name(runs):
-        study = run_study(
-            config,
-            data,
-            output / name,
-            runs=runs,
-            command=options.command_typed,
-            device=device,
-            quiet=options.quiet,
-            overwrite=options.overwrite,
-            say=say,
-        )
-    if not processes.is_main():
+    study = run_study(
+        config,
+        data,
+        output / name,
+        runs=runs,
+        command=options.command_typed,
+        device=device,
+        quiet=options.quiet,
+        overwrite=options.overwrite,
+        say=say,
+    )
+    if study is None:  # not the main process
         return 0
     opening = f"SLIMVIZ_STUDIES={shlex.quote(str(output))} streamlit run app.py"
     if options.json:
@@ -227,21 +226,6 @@ def _transfer(task: Any, source: str, config: Any) -> Any:
 
 def _source_name(source: str) -> str:
     return source if source in ("hub", "probe") else f"folder {Path(source).name}"
-
-
-@contextmanager
-def disk_errors_name(folder: Path) -> Iterator[None]:
-    """Errors of writing that do not say where get the folder's name: a full disk must be found to be cleared."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        if error.filename is None:
-            error.filename = str(folder)
-        raise
-    except SafetensorError as error:
-        raise TrainingError(f"{folder}: weights: {error}; expected free disk, and files that are whole") from None
 
 
 COMMAND = Command("run", "make a study: teacher, slimming, cut, recovery, measurements", add_options, run, trains=True)

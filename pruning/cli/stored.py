@@ -45,11 +45,10 @@ def load_networks(study: Any, named: Sequence[str] | None, device: str) -> dict[
         MeasureError: a variant has no weights stored.
         SlimVizError: weights are damaged, or nothing can be loaded.
     """
-    from pruning.study.networks import load_network
+    from pruning.study.networks import load_network, stored_variants
 
-    stored = [variant for variant in study.variants if study.weights(variant) is not None]
+    known = {variant.name: variant for variant in stored_variants(study)}
     if named is not None:
-        known = {variant.name: variant for variant in stored}
         for name in named:
             if name not in known:
                 expected = ", ".join(known) or "(none is)"
@@ -58,14 +57,14 @@ def load_networks(study: Any, named: Sequence[str] | None, device: str) -> dict[
                 )
         return {known[name]: load_network(study, known[name], device=device) for name in dict.fromkeys(named)}
     networks: dict[Variant, Network] = {}
-    missing = [] if TEACHER in stored else [f"study {study.name}: the teacher's weights are missing"]
-    for variant in stored:
+    missing = [] if TEACHER.name in known else [f"study {study.name}: its weights are missing"]
+    for variant in known.values():
         try:
             networks[variant] = load_network(study, variant, device=device)
         except MissingError as error:
             missing.append(str(error))
     if not networks:
-        raise MeasureError("; ".join(missing))
+        raise MeasureError(f"study {study.name}: no network is here: {'; '.join(missing)}")
     for reason in missing:
         say(f"without the teacher: {reason}")
     return networks

@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pruning.cli.main import main
-from tests.factories.quick_run import SETTINGS
-
-SETTING_OPTIONS = [part for key, value in SETTINGS.items() for part in ("--set", f"{key}={value}")]
+from tests.factories.quick_run import SETTING_OPTIONS
 
 
 @dataclass(frozen=True)

@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import logging
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import torch
 
-from tests.factories.own_data import made_up, write_csv
-from tests.factories.quick_run import quick_measurements
+from pruning import pipeline
+from tests.factories.own_data import made_up, scored_pairs, write_csv
+from tests.factories.quick_run import frozen_garbage, quick_measurements
 from tests.factories.tiny_backbone import write_backbone
 from tests.pruning.cli.commands import Made, make
 
 
-@contextmanager
-def quick() -> Iterator[None]:
-    """One timing per cell, no other process to measure memory, little garbage to search."""
-    gc.collect()
-    gc.freeze()
-    with quick_measurements():
-        yield
-    gc.unfreeze()
-
-
 @pytest.fixture(scope="module", autouse=True)
-def quickly() -> Iterator[None]:
-    with quick():
+def quick() -> Iterator[None]:
+    with quick_measurements(), frozen_garbage():
         yield
+
+
+@pytest.fixture(autouse=True)
+def backbone_is_here(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All studies start from the same backbone, which they remember by its name and checksum."""
+    monkeypatch.setenv("SLIMVIZ_BACKBONES", str(place))
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +76,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("own")
     write_backbone(folder / "backbone")
     write_csv(folder / "own.csv", 60, 0)
-    with quick():
+    with quick_measurements():
         return make(folder, "--train-file", folder / "own.csv", budgets="0.3,0.1")
 
 
@@ -90,12 +86,12 @@ def similar(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("similar")
     write_backbone(folder / "backbone")
     for name, rows, seed in (("own", 40, 0), ("validation", 12, 1)):
-        first, second = made_up(rows, seed).texts, made_up(rows, seed + 10).texts
-        scores = [len(set(one.split()) & set(other.split())) / 2 for one, other in zip(first, second, strict=True)]
-        lines = [{"a": a, "b": b, "score": score} for a, b, score in zip(first, second, scores, strict=True)]
+        pairs = scored_pairs(rows, seed)
+        scored = zip(pairs.texts, pairs.pairs or (), (pairs.labels / 2).tolist(), strict=True)
+        lines = [{"a": a, "b": b, "score": score} for a, b, score in scored]
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     files = ("--train-file", folder / "own.jsonl", "--validation-file", folder / "validation.jsonl")
-    with quick():
+    with quick_measurements():
         return make(folder, *files, "--text", "a", "--pair", "b", "--label", "score", "--regression", "--json")
 
 
@@ -108,5 +104,15 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Made:
     words = ["cold" if "cold" in text else "warm" if "warm" in text else "neither" for text in texts]
     pd.DataFrame({"note": texts, "kind": words}).to_parquet(folder / "own.parquet")
     columns = ("--text", "note", "--label", "kind")
-    with quick():
+    with quick_measurements():
         return make(folder, "--train-file", folder / "own.parquet", *columns, "--budget-kind", "flop_ratio", "--json")
+
+
+@pytest.fixture
+def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused is refused before hours of training."""
+
+    def train(*arguments: Any, **named: Any) -> None:
+        raise AssertionError("training began")
+
+    monkeypatch.setattr(pipeline, "train_teacher", train)

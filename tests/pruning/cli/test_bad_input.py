@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from pruning.cli import main as command_line
-from tests.pruning.cli.commands import SETTING_OPTIONS, Made, call, refused
+from tests.factories.quick_run import SETTING_OPTIONS
+from tests.pruning.cli.commands import Made, call, refused
 
 TASKS = "cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli"
 TRAIN = "--train-file {place}/own.csv"

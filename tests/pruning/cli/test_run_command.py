@@ -17,7 +17,8 @@ from pruning import pipeline
 from pruning.config import PRESETS, StudyConfig, with_settings
 from pruning.study.read import read_study
 from pruning.study.verify import verify
-from tests.pruning.cli.commands import SETTING_OPTIONS, Made, call, content, refused
+from tests.factories.quick_run import SETTING_OPTIONS
+from tests.pruning.cli.commands import Made, call, content
 
 resource = pytest.importorskip("resource", reason="limits on files need POSIX")
 INTERRUPTED = "pruning: interrupted; the same command goes on where it was"
@@ -153,14 +154,20 @@ def test_a_glue_task_from_a_folder(place: Path, tmp_path: Path, asked: Callable)
 # ---- full disks, interruptions, another study in the way ---------------------------------------------------------
 
 
-def test_another_study_in_the_way(own: Made, untrained: None) -> None:
+@pytest.mark.usefixtures("untrained")
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--seed", "1"), r"own: holds another study \(.*seed.*expected a name of its own, such as 'own-2'$"),
+        (("--overwrite", "--set", "slim_rate=0.1"), r"own: holds another study \(config.slim"),
+        ((), r"own: this study is stored there already, expected a name of its own, such as 'own-2'"),
+    ],
+)
+def test_another_study_in_the_way(own: Made, more: tuple[str, ...], message: str) -> None:
     before = content(own.study)
-    line = refused(*own.typed, "--seed", 1)
-    assert re.search(r"own: holds another study \(.*seed.*expected a name of its own, such as 'own-2'", line), line
-    line = refused(*own.typed, "--overwrite", "--set", "slim_rate=0.1")
-    assert "holds another study (config.slim" in line
-    line = refused(*own.typed)
-    assert re.search(r"own: this study is stored there already, expected a name of its own, such as 'own-2'", line)
+    result = call(*own.typed, *more)
+    assert (result.code, result.out) == (2, "")
+    assert re.search(message, result.err.splitlines()[-1]), result
     assert content(own.study) == before
 
 
@@ -198,13 +205,11 @@ def test_an_error_of_the_disk_without_a_path_names_the_runs(
     def write(*given: Any, **named: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")  # what a stream's `write` says: no file name
 
-    monkeypatch.setattr(pipeline, "run_study", write)
-    result = call(*own.typed, "--runs", tmp_path / "runs")
+    monkeypatch.setattr(pipeline, "train_teacher", write)
+    result = call(*own.typed, "--runs", tmp_path / "runs", "--output", tmp_path)
     line = result.err.splitlines()[-1]
-    assert (result.code, line) == (
-        2,
-        f"pruning: No space left on device: {tmp_path / 'runs'}; expected a folder that can be written",
-    )
+    assert result.code == 2
+    assert re.fullmatch(rf"pruning: {tmp_path}/runs/own/teacher-\w+: No space left on device; expected .*", line), line
 
 
 def test_interrupted(own: Made, monkeypatch: pytest.MonkeyPatch) -> None:
