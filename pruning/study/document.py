@@ -212,16 +212,15 @@ def decode(content: bytes) -> Document:
         if version != SCHEMA:
             raise StoreError(f"study.json: schema {version!r:.40}, expected {SCHEMA}")
         document = msgspec.json.decode(content, type=Document)
-        unknown = next(_unknown_keys(msgspec.json.decode(content)), None)
+        problem = next(_key_problems(msgspec.json.decode(content)), None)
     except msgspec.ValidationError as error:
-        text, _, path = str(error).replace("`", "").partition(" - at $")
-        where = f"{path.removeprefix('.')}: " if path else ""
-        text = text[:1].lower() + text[1:]
-        raise StoreError(f"study.json: {where}{text}") from None
+        text, _, place = str(error).replace("`", "").partition(" - at ")
+        where = place.replace("$.", "").replace("$", "")
+        raise StoreError(f"study.json: {f'{where}: ' if where else ''}{text[:1].lower()}{text[1:]}") from None
     except (ValueError, RecursionError) as error:  # msgspec's own errors of form are ValueErrors
         raise StoreError(f"study.json: not JSON that a study may hold: {error}") from None
-    if unknown is not None:
-        raise StoreError(f"study.json: {unknown!r:.80}: not known, expected only keys of schema {SCHEMA}")
+    if problem is not None:
+        raise StoreError(f"study.json: {problem}")
     return document
 
 
@@ -230,12 +229,19 @@ def encode(document: Document) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
 
-def _unknown_keys(data: Any) -> Iterator[str]:
-    """Keys that plain dataclasses have no field for; records refuse theirs, dataclasses read past them."""
+def _key_problems(data: Any) -> Iterator[str]:
+    """Keys that the types alone do not ask for or refuse.
+
+    Records refuse unknown keys, plain dataclasses read past them. Settings have defaults, which say nothing about the
+    settings that a study was made with.
+    """
+    missing = [name for name in ("seed", "max_length", "budgets") if name not in data["config"]]
+    yield from (f"config: object missing required field {name}" for name in missing)
     places = [("task", data["task"], Task), ("backbone.shape", data["backbone"]["shape"], BertShape)]
     for key, selection in data["selections"].items():
         where = f"selections.{key}.network"
         places.append((where, selection["network"], NetworkShape))
         places += [(f"{where}.layers", layer, LayerShape) for layer in selection["network"]["layers"]]
     for where, values, kind in places:
-        yield from (f"{where}.{key}" for key in values.keys() - {field.name for field in fields(kind)})
+        for name in sorted(values.keys() - {field.name for field in fields(kind)}):
+            yield f"{where}: object contains unknown field {name!r:.80}"

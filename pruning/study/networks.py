@@ -106,8 +106,10 @@ def load_network(study: Study, variant: Variant | str, *, device: str = "cpu") -
         with _quiet_transformers():
             model, tokenizer = _teacher(study, folder) if variant.is_teacher else _slim(study, variant)
             model = model.to(device).eval()
-    except (StoreError, BackboneError) as error:
-        raise type(error)(f"{where}: {one_line(error)}") from None
+    except BackboneError:
+        raise  # no fault of the study, and says itself what is missing
+    except StoreError as error:
+        raise StoreError(f"{where}: {one_line(error)}") from None
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # damaged files raise whatever the library that reads them raises, panics included
@@ -146,7 +148,11 @@ def _teacher(study: Study, folder: Path) -> tuple[Any, Any]:
     found = widths(backbone, study.task.num_labels)
     if found != recorded.shape:
         raise BackboneError(f"backbone {backbone.name!r}: its config.json names other widths than the study")
-    return load_trained(load_backbone(backbone, study.task), folder), load_tokenizer(backbone)
+    model, tokenizer = load_backbone(backbone, study.task), load_tokenizer(backbone)
+    try:
+        return load_trained(model, folder), tokenizer
+    except BackboneError as error:  # the backbone is well, what the study puts into it is not
+        raise StoreError(str(error)) from None
 
 
 def _slim(study: Study, variant: Variant) -> tuple[Any, Any]:

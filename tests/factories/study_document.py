@@ -113,7 +113,7 @@ def _results(
     results = [_result(task, "teacher", teacher, teacher, dense, dense, 1.0, shipped=True)]
     for percent, selection in chosen.items():
         parameters = to_plain(Parameters.of(selection.shape))
-        kept = KEPT_ABOVE_FLOOR[percent]
+        kept = KEPT_ABOVE_FLOOR.get(percent, 0.9)
         for variant, share in ((f"one-shot-{percent}", 0.6 * kept), (f"slim-{percent}", kept)):
             is_shipped = variant.startswith("slim") and percent in shipped
             score = floor + share * (teacher - floor)

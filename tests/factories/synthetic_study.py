@@ -102,6 +102,7 @@ def write_study(
         percent: select(factors, Budget("total_density", float(percent) / 100), SELECTION_SETTINGS, criterion)
         for percent in budgets
     }
+    shipped = [percent for percent in shipped if percent in chosen]
     _write_arrays(folder, factors, chosen)
     _write_history(folder)
     (folder / "teacher").mkdir()
