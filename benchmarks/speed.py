@@ -15,20 +15,22 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `python benchmarks/speed.py` works as well
 from pruning.bert.counts import count_flops
-from pruning.data.examples import Examples
-from pruning.data.sources import load_examples
+from pruning.data import Examples, load_examples
 from pruning.errors import DataError, MeasureError, SlimVizError
-from pruning.measure.latency import RUNS, TEACHER
-from pruning.measure.speed import LENGTHS, REAL_LENGTH, speed_table
+from pruning.measure.latency import Rounds
+from pruning.measure.network import Network
+from pruning.measure.speed import LENGTHS, Speed, speed_table
+from pruning.records import to_plain
 from pruning.study import BUNDLED, Study, read_study
-from pruning.study.document import network_from_json
+from pruning.variants import TEACHER, Variant
 
-INT8 = "teacher-int8"
+INT8 = Variant("teacher", precision="int8")
 
 
 def find_study(name: str) -> Study:
@@ -36,27 +38,27 @@ def find_study(name: str) -> Study:
     return read_study(Path(name) if Path(name).is_dir() else BUNDLED / name)
 
 
-def slim_variant(study: Study, wanted: str | None) -> str:
+def slim_variant(study: Study, wanted: str | None) -> Variant:
     """The slim network to time: the one named, or the smallest whose weights are stored."""
-    stored = [name for name in study.variants if name.startswith("slim-") and study.weights(name)]
+    rows = {str(row.variant): row for row in study.results if row.variant.method == "slim"}
+    stored = [name for name in rows if study.weights(name)]
     if not stored or (wanted is not None and wanted not in stored):
         found = f"no weights of {wanted!r}" if wanted else "no slim network's weights"
         raise MeasureError(f"study {study.name}: {found}, expected one of {', '.join(stored) or '(none are stored)'}")
-    return wanted or min(stored, key=lambda name: float(name.removeprefix("slim-")))
+    return study.variant(wanted or min(stored, key=lambda name: rows[name].parameters.total))
 
 
-def load_networks(study: Study, variant: str) -> dict[str, tuple[Any, Any]]:
-    """Teacher, teacher in int8, slim network; each with its tokenizer."""
-    import transformers
-
+def load_networks(study: Study, variant: Variant) -> dict[Variant, Network]:
+    """Teacher, teacher in int8, slim network."""
     from pruning.compress.quantise import dynamic_int8
-    from pruning.publish import stored_networks
+    from pruning.study.networks import load_network
 
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    networks = stored_networks(study, [TEACHER, variant])
-    teacher, tokenizer = networks[TEACHER]
-    return {TEACHER: (teacher, tokenizer), INT8: (dynamic_int8(teacher), tokenizer), variant: networks[variant]}
+    teacher = load_network(study, TEACHER)
+    return {
+        TEACHER: teacher,
+        INT8: replace(teacher, model=dynamic_int8(teacher.model)),
+        variant: load_network(study, variant),
+    }
 
 
 def probe_texts(study: Study) -> Examples | None:
@@ -68,29 +70,30 @@ def probe_texts(study: Study) -> Examples | None:
         return None
 
 
-def flop_ratios(study: Study, variant: str, lengths: Sequence[int]) -> dict[int, float]:
+def flop_ratios(study: Study, variant: Variant, lengths: Sequence[int]) -> dict[int, float]:
     """FLOPs of the slim network, divided by the teacher's, for texts of these lengths."""
-    slim = network_from_json(study.selections[variant.removeprefix("slim-")]["network"])
-    dense = study.shape.network()
+    row = study.result(variant)
+    assert row is not None and row.selection is not None  # noqa: S101, PT018  # `slim_variant` chose it by its row
+    slim, dense = study.selections[row.selection].network, study.shape.network()
     return {length: count_flops(slim, length) / count_flops(dense, length) for length in lengths}
 
 
-def table(rows: Sequence[Mapping[str, Any]], ratios: Mapping[int, float]) -> str:
+def table(rows: Sequence[Speed], ratios: Mapping[int, float]) -> str:
     """The measurements as text, one line a batch and length."""
-    cells: dict[tuple[int, Any], dict[str, Mapping[str, Any]]] = {}
+    cells: dict[tuple[int, Any], list[Speed]] = {}
     for row in rows:
-        cells.setdefault((row["batch"], row["length"]), {})[row["variant"]] = row
-    names = list(next(iter(cells.values())))
+        cells.setdefault((row.batch, row.length), []).append(row)
+    names = [row.variant.name for row in next(iter(cells.values()))]
     lines = ["batch  tokens  " + "".join(f"{name:>24}" for name in names) + "   FLOPs, slim/teacher"]
     for (batch, length), found in cells.items():
-        times = "".join(f"{row['median_ms']:>14.2f} ms {row['speedup']:>5.2f}x" for row in found.values())
+        times = "".join(f"{row.median_ms:>14.2f} ms {row.speedup:>5.2f}x" for row in found)
         ratio = f"{ratios[length]:>22.1%}" if length in ratios else ""
-        tokens = "probe" if length == REAL_LENGTH else length
+        tokens = "probe" if length == "real" else length
         lines.append(f"{batch:>5}  {tokens:>6}  {times}{ratio}")
     return "\n".join(lines)
 
 
-def measure(study: Study, variant: str, *, threads: int, runs: int) -> dict[str, Any]:
+def measure(study: Study, variant: Variant, rounds: Rounds) -> dict[str, Any]:
     """All measurements of one study, ready for JSON."""
     from pruning.measure.environment import environment
 
@@ -99,29 +102,25 @@ def measure(study: Study, variant: str, *, threads: int, runs: int) -> dict[str,
     def progress(done: int, total: int, what: str) -> None:
         print(f"\r{done}/{total} {what:<32}", end="" if done < total else "\n", file=sys.stderr, flush=True)
 
-    longest = study.data["config"].get("max_length", max(LENGTHS))
-    rows = speed_table(networks, probe_texts(study), threads=threads, runs=runs, max_length=longest, progress=progress)
+    rows = speed_table(networks, probe_texts(study), rounds=rounds, progress=progress)
     ratios = flop_ratios(study, variant, LENGTHS)
     print(table(rows, ratios), file=sys.stderr)
     where = environment()
-    speedups = {_cell(row): round(row["speedup"], 2) for row in rows if row["variant"] == variant}
-    int8 = {_cell(row): round(row["speedup"], 2) for row in rows if row["variant"] == INT8}
     return {
         "study": study.name,
-        "variant": variant,
-        "hardware": where["hardware"],
-        "threads": threads,
-        "libraries": where["libraries"],
-        "speedup": speedups,
-        "speedup_of_int8": int8,
+        "variant": variant.name,
+        "hardware": where.hardware,
+        "threads": rounds.threads,
+        "libraries": where.libraries,
+        "speedup": {_cell(row): round(row.speedup, 2) for row in rows if row.variant == variant},
+        "speedup_of_int8": {_cell(row): round(row.speedup, 2) for row in rows if row.variant == INT8},
         "flop_ratio": {str(length): round(ratio, 4) for length, ratio in ratios.items()},
-        "rows": rows,
+        "rows": [to_plain(row) | {"variant": row.variant.name} for row in rows],
     }
 
 
-def _cell(row: Mapping[str, Any]) -> str:
-    texts = "probe texts" if row["length"] == REAL_LENGTH else f"{row['length']} tokens"
-    return f"batch {row['batch']}, {texts}"
+def _cell(row: Speed) -> str:
+    return f"batch {row.batch}, {'probe texts' if row.length == 'real' else f'{row.length} tokens'}"
 
 
 def main() -> int:
@@ -130,11 +129,12 @@ def main() -> int:
     parser.add_argument("study", help="a study's folder, or the name of a bundled one")
     parser.add_argument("--variant", help='"slim-10"; default: the smallest with stored weights')
     parser.add_argument("--threads", type=int, default=2, help="processor threads (default: 2)")
-    parser.add_argument("--runs", type=int, default=RUNS, help=f"timed rounds per cell (default: {RUNS})")
+    parser.add_argument("--runs", type=int, default=30, help="timed rounds per cell (default: 30)")
     options = parser.parse_args()
     try:
         study = find_study(options.study)
-        report = measure(study, slim_variant(study, options.variant), threads=options.threads, runs=options.runs)
+        rounds = Rounds(runs=options.runs, threads=options.threads)
+        report = measure(study, slim_variant(study, options.variant), rounds)
     except SlimVizError as error:
         print(f"speed: {error}", file=sys.stderr)
         return 2

@@ -9,21 +9,17 @@ Same backbone, seed, batches and epochs; the study's own settings. Prints one JS
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import hashlib
 import json
 from pathlib import Path
 
-from pruning.bert import backbones
 from pruning.config import StudyConfig, parse_settings, with_settings
-from pruning.data.batches import encode
-from pruning.data.sources import default_source, load_examples
-from pruning.data.tasks import get_task
+from pruning.data import StudyData, default_source, get_task, load_examples
 from pruning.measure.logits import predict_logits
 from pruning.measure.metrics import metrics
-from pruning.pipeline import train_teacher
-
-SETTINGS = ("teacher_epochs", "batch_size", "adapter_rank", "teacher_rate", "full_rate", "seed")
+from pruning.measure.network import Network
+from pruning.stages import Stages
+from pruning.training.prepare import inputs_of, prepare
+from pruning.training.teacher import train_teacher
 
 
 def main() -> None:
@@ -34,25 +30,28 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/benchmarks"))
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="as for python -m pruning run")
     options = parser.parse_args()
-    backbone = backbones.find_backbone()
-    tokenizer = backbones.load_tokenizer(backbone)
+    settings = with_settings(StudyConfig(), parse_settings(options.set))
     for name in options.tasks:
         task = get_task(name)
         train, held = load_examples(task, "train", options.data), load_examples(task, "validation", options.data)
-        config = with_settings(StudyConfig(), parse_settings(options.set)).resolve(len(train))
-        encoded = encode(tokenizer, train, config.max_length)
-        shown = encode(tokenizer, held, config.max_length)
-        scores = {}
-        for kind in ("adapter", "full"):
-            chosen = dataclasses.replace(config, teacher=kind)
-            settings = hashlib.sha256(json.dumps(chosen.to_json(), sort_keys=True).encode()).hexdigest()[:8]
-            folder = options.runs / f"teacher-{name}-{kind}-{settings}"
-            teacher, _ = train_teacher(chosen, task, backbone, encoded, shown, folder)
-            logits = predict_logits(teacher, tokenizer, held, max_length=config.max_length)
-            scores[kind] = metrics(task, logits, held.labels)[task.main_metric]
-        ratio = scores["adapter"] / scores["full"] if scores["full"] else None
-        row = {"task": name, "metric": task.main_metric, "count": len(held), **scores, "adapter/full": ratio}
-        row |= {field: getattr(config, field) for field in SETTINGS}
+        data = StudyData(task, train, {task.validation[0]: held}, "benchmark")
+        row = {"task": name, "metric": task.main_metric, "count": len(held)}
+        for tuning in ("adapter", "full"):
+            context = prepare(with_settings(settings, {"teacher.tuning": tuning}), data)
+            config = context.config
+            with Stages(options.runs / name, inputs_of(context)).enter("teacher", {"teacher": config.teacher}) as stage:
+                teacher = train_teacher(context, stage.folder)
+            network = Network(teacher.model, context.tokenizer, config.max_length)
+            row[tuning] = metrics(task, predict_logits(network, held), held.labels)[task.main_metric]
+        row["adapter/full"] = row["adapter"] / row["full"] if row["full"] else None
+        row |= {
+            "teacher_epochs": config.teacher.epochs,
+            "batch_size": config.trainer.batch_size,
+            "adapter_rank": config.teacher.rank,
+            "teacher_rate": config.teacher.rate,
+            "full_rate": config.teacher.full_rate,
+            "seed": config.seed,
+        }
         print(json.dumps(row), flush=True)
 
 

@@ -52,11 +52,12 @@ def predict(options: argparse.Namespace) -> int:
     if options.json:
         show_json({"study": study.name, "answers": rows})
         return 0
+    width = max(10, *(len(variant.name) for variant in answers))
     for row in rows:
         show(row["text"] if "pair" not in row else f"{row['text']}  |  {row['pair']}")
         for variant, found in row["variants"].items():
             said = f"{found['score']:.2f}" if task.is_regression else f"{found['label']} ({found['probability']:.1%})"
-            show(f"  {variant:<10} {said}")
+            show(f"  {variant:<{width}} {said}")
     return 0
 
 

@@ -48,10 +48,12 @@ def results_json(results: Iterable[Any]) -> list[dict[str, Any]]:
 
 def show_results(task: Task, results: Iterable[Any]) -> None:
     """A line for each network and split."""
-    for row in results:
+    rows = list(results)
+    width = max((len(row.variant.name) for row in rows), default=0)
+    for row in rows:
         scores = ", ".join(f"{task.metric_title(name)} {row.metrics[name]:.4f}" for name in task.metrics)
         count = f"{row.correct}/{row.count}" if row.correct is not None else f"n={row.count}"
         kept = f"  retention {row.retention:.1%}" if row.retention is not None else ""
         density = getattr(row, "total_density", None)  # known of a study's own results, not of a new scoring
         cost = f"  total density {density:.1%}" if density is not None else ""
-        show(f"{row.variant.name:<12} {row.split:<12} {scores}  ({count}){kept}{cost}")
+        show(f"{row.variant.name:<{max(width, 12)}} {row.split:<12} {scores}  ({count}){kept}{cost}")

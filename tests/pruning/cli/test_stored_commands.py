@@ -102,6 +102,17 @@ def test_measure_one_variant_as_text(own: Made) -> None:
     assert re.fullmatch(r"slim-10 +own\.csv +Accuracy 0\.\d{4}, F1 [01]\.\d{4}  \(\d+/60\)\n", printed.out)
 
 
+def test_labels_are_never_shifted(three: Made, place: Path, tmp_path: Path) -> None:
+    """The file says 0, 1 and 2, the study's labels are called 1, 2 and 3."""
+
+    def rename(document: dict[str, Any]) -> None:
+        document["task"]["labels"] = ["1", "2", "3"]
+
+    study = copy_study(three.study, tmp_path, rename)
+    line = refused("measure", study, "--validation-file", place / "numbers.csv", *CPU)
+    assert re.search(r"numbers.csv.*'0'.*expected ", line), line
+
+
 # ---- predict -----------------------------------------------------------------------------------------------------
 
 
@@ -123,7 +134,7 @@ def test_predict_a_file_as_text(three: Made) -> None:
     lines = printed.out.splitlines()
     assert len(lines) == 3 * 60
     assert lines[0] == made_up(60, 0).texts[0]
-    assert re.fullmatch(r"  teacher    (cold|neither|warm) \(\d+\.\d%\)", lines[1])
+    assert re.fullmatch(r"  teacher {7}(cold|neither|warm) \(\d+\.\d%\)", lines[1])
     assert re.fullmatch(r"  slim-flops-30 (cold|neither|warm) \(\d+\.\d%\)", lines[2])
 
 
