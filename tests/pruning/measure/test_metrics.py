@@ -86,6 +86,16 @@ def test_retention() -> None:
     assert retention_above_floor(0.78, 0.80, 0.68) == pytest.approx(10 / 12)
     assert retention_above_floor(0.60, 0.80, 0.68) == pytest.approx(-8 / 12)
     assert retention_above_floor(0.7, 0.68, 0.68) is None
+    # A teacher next to nothing: a ratio to it says nothing, and no study could store it.
+    assert retention(0.1, 1e-12) is None
+    assert retention_above_floor(0.7, 0.68 + 1e-15, 0.68) is None
+
+
+def test_no_metric_is_above_1_by_rounding() -> None:
+    for seed in range(50):
+        labels = np.random.default_rng(seed).uniform(0, 5, 7)
+        assert all(-1 <= value <= 1 for value in metrics(TASKS["stsb"], labels, labels).values())
+        assert all(-1 <= value <= 1 for value in metrics(TASKS["stsb"], -labels, labels).values())
 
 
 @pytest.mark.parametrize(
@@ -171,7 +181,7 @@ def test_blocks_do_not_change_the_interval(monkeypatch: pytest.MonkeyPatch) -> N
     labels, first = answers(TASKS["stsb"], 120, seed=8)
     _, second = answers(TASKS["stsb"], 120, seed=9)
     whole = paired_bootstrap(TASKS["stsb"], first, second, labels, 500)
-    monkeypatch.setattr("pruning.measure.metrics.BLOCK_CELLS", 7 * 120)
+    monkeypatch.setattr("pruning.measure.intervals.BLOCK_CELLS", 7 * 120)
     assert paired_bootstrap(TASKS["stsb"], first, second, labels, 500) == whole
 
 

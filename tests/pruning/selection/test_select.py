@@ -16,6 +16,7 @@ from pruning.bert.counts import FLOP_LENGTH, count_flops, count_parameters, tabl
 from pruning.bert.shapes import BertShape, Masks, NetworkShape, Site, network_shape
 from pruning.errors import ConfigError, SelectionError
 from pruning.importance.factors import ImportanceFactors, TablePieces, piece_mass
+from pruning.records import Record, to_plain
 from pruning.selection.budget import Budget
 from pruning.selection.budgets import BUDGET_KINDS
 from pruning.selection.latency import LatencyTable
@@ -24,8 +25,6 @@ from pruning.selection.settings import SelectionSettings
 from pruning.selection.table import piece_order
 
 SMALL = BertShape(3, 4, 8, 32, 64, 300, 16, 2, 32, 2)
-# One head a layer: no padding, so that what a unit costs does not depend on other heads.
-SINGLE = BertShape(3, 1, 4, 8, 6, 200, 16, 2, 8, 2)
 BOTH = (Site.ATTENTION_CONTEXT, Site.FFN_HIDDEN)
 LATENCY = LatencyTable((0, 1, 4), (0.0, 2.0, 4.0), (0, 64), (0.0, 8.0), other_ms=1.0)
 
@@ -144,37 +143,6 @@ def test_units_enter_one_by_one_until_the_budget_is_spent(value: float, preferen
     assert found.parameters.total <= limit
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_no_other_choice_of_units_is_worth_more(seed: int) -> None:
-    """Against all choices, wherever the last head taken is whole (then the greedy choice is the best there is)."""
-    factors = make_factors(SINGLE, seed, protected=10)
-    per_unit, set_up = 2 * SINGLE.hidden + 1, 2 * SINGLE.head_size * (SINGLE.hidden + 1)
-    alpha = factors.of("alpha")
-    best_first = {site: -np.sort(-alpha[site], axis=-1) for site in BOTH}
-    options = []  # (cost, worth) of every number of units, per layer and site
-    for layer in range(SINGLE.layers):
-        for site, base in ((Site.ATTENTION_CONTEXT, set_up), (Site.FFN_HIDDEN, 0)):
-            worth = np.concatenate([[0], np.cumsum(best_first[site][layer].astype(np.float64))])
-            options.append([(base * (n > 0) + per_unit * n, worth[n]) for n in range(len(worth))])
-    cost, worth = np.zeros(1), np.zeros(1)
-    for choices in options:
-        cost = (cost[:, None] + [c for c, _ in choices]).ravel()
-        worth = (worth[:, None] + [w for _, w in choices]).ravel()
-    checked = 0
-    for value in np.linspace(0.2, 0.9, 40):
-        plain = SelectionSettings(attention_preference=1.0)
-        found = select(factors, Budget("encoder_density", float(value)), plain)
-        heads = found.masks.heads(SINGLE)[:, 0]
-        blocks = [1 + np.argmax(np.cumsum(row) / (set_up + per_unit * np.arange(1, 5))) for row in best_first[BOTH[0]]]
-        if any(0 < kept < block for kept, block in zip(heads, blocks, strict=True)):
-            continue
-        spent = count_parameters(found.shape).encoder - 6 * SINGLE.hidden * SINGLE.layers
-        gained = sum(float(alpha[site][found.masks[site]].astype(np.float64).sum()) for site in BOTH)
-        assert gained >= worth[cost <= spent].max() - 1e-6
-        checked += 1
-    assert checked >= 10
-
-
 @pytest.mark.parametrize("coverage_weight", [0.05, 0.25, 1.0, 4.0])
 @pytest.mark.parametrize("value", [0.1, 0.3])
 def test_no_other_pair_of_rank_and_pieces_scores_higher(value: float, coverage_weight: float) -> None:
@@ -200,28 +168,7 @@ def test_no_other_pair_of_rank_and_pieces_scores_higher(value: float, coverage_w
     assert np.array_equal(found.pieces, np.sort(ranked[: len(found.pieces)]))
 
 
-def test_the_more_coverage_counts_the_more_pieces_stay() -> None:
-    factors, budget = make_factors(SMALL, seed=3), Budget("total_density", 0.15)
-    counts = [
-        len(select(factors, budget, SelectionSettings(coverage_weight=weight)).pieces) for weight in (0.05, 0.25, 4.0)
-    ]
-    assert counts == sorted(set(counts))
-
-
 # ---- word table and pooler -----------------------------------------------------------------------------------------
-
-
-def test_a_steep_spectrum_buys_pieces_and_a_flat_one_buys_rank() -> None:
-    factors = make_factors(SMALL)
-    steep = replace(factors.pieces, spectrum=np.where(np.arange(32) < 8, 1, 1e-4).astype(np.float32))
-    few_words = np.where(np.arange(300) < 60, 1_000_000, 0).astype(np.int32)
-    flat = replace(factors.pieces, spectrum=np.ones(32, dtype=np.float32), counts=few_words)
-    budget, knobs = Budget("total_density", 0.2), SelectionSettings(general_share=1e-6)
-    for_pieces = select(replace(factors, pieces=steep), budget, knobs)
-    for_rank = select(replace(factors, pieces=flat), budget, knobs)
-    assert for_pieces.rank == 8
-    assert for_rank.rank is None or for_rank.rank > 8
-    assert len(for_pieces.pieces) > len(for_rank.pieces)
 
 
 @pytest.mark.parametrize("value", [0.05, 0.2, 0.7, 1.0])
@@ -285,17 +232,6 @@ def test_surviving_heads_are_filled_with_their_best_units() -> None:
             assert set(np.flatnonzero(mask[layer, head])) == set(np.argsort(-alpha[layer, head])[:width])
 
 
-def test_heads_are_preferred_to_ffn_units() -> None:
-    factors = make_factors(SMALL)
-    shares = []
-    for preference in (0.1, 1.0, 4.0, 100.0):
-        found = select(factors, Budget("total_density", 0.3), SelectionSettings(attention_preference=preference))
-        heads, ffn = (sum(getattr(layer, name) for layer in found.shape.layers) for name in ("heads", "ffn"))
-        shares.append((heads, -ffn))
-    assert shares == sorted(shares)
-    assert shares[0] < shares[1] < shares[2]
-
-
 def test_sites_not_named_are_left_whole() -> None:
     factors = make_factors(SMALL)
     budget = Budget("encoder_density", 0.7)
@@ -306,11 +242,6 @@ def test_sites_not_named_are_left_whole() -> None:
     reads = select(factors, budget, SelectionSettings(sites=tuple(Site))).masks
     assert not reads.attention_input.all()
     assert not reads.ffn_input.all()
-
-
-def test_sites_may_be_named_by_their_values() -> None:
-    assert SelectionSettings(sites=("ffn_hidden",)).sites == (Site.FFN_HIDDEN,)  # type: ignore[arg-type]
-    assert SelectionSettings(**SelectionSettings().to_json()) == SelectionSettings()
 
 
 def test_the_residual_width_keeps_its_most_important_units() -> None:
@@ -428,9 +359,9 @@ def test_the_smallest_density_is_reached_and_nothing_below(seed: int) -> None:
 @pytest.mark.parametrize("kind", BUDGET_KINDS)
 def test_what_is_out_of_reach_is_said_in_the_budgets_own_kind(kind: str) -> None:
     factors = make_factors(SMALL)
-    message = rf"^budget {kind}=1e-09: below what is reachable here, expected at least 0\.\d+$"
+    message = rf"^budget {kind}=1e-06: below what is reachable here, expected at least 0\.\d+$"
     with pytest.raises(SelectionError, match=message) as caught:
-        select(factors, Budget(kind, 1e-9), latency=LATENCY)
+        select(factors, Budget(kind, 1e-6), latency=LATENCY)
     said = float(str(caught.value).split()[-1])
     select(factors, Budget(kind, said), latency=LATENCY)
 
@@ -462,16 +393,8 @@ def test_signs_do_not_matter_and_ties_are_broken_the_same_way() -> None:
     assert first >= last  # the earlier unit stays
 
 
-@pytest.mark.parametrize("value", [0.0, -0.1, 1.01, float("nan"), float("inf")])
-def test_a_budget_is_a_ratio(value: float) -> None:
-    with pytest.raises(ConfigError, match=r"^budget flop_ratio=.*: expected a ratio above 0 and at most 1$"):
-        Budget("flop_ratio", value)
-
-
 def test_unknown_names_and_wrong_shapes_are_refused_in_one_line() -> None:
     factors = make_factors(SMALL)
-    with pytest.raises(ConfigError, match=r"^budget kind 'size': expected one of total_density, encoder_density,"):
-        Budget("size", 0.5)
     with pytest.raises(SelectionError, match=r"^criterion 'magic': not stored with this study, expected one of alpha$"):
         select(factors, Budget("total_density", 0.5), criterion="magic")
     wrong = with_alpha(factors, ffn_hidden=np.ones((3, 63), dtype=np.float32))
@@ -480,21 +403,86 @@ def test_unknown_names_and_wrong_shapes_are_refused_in_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("kind", "values", "message"),
     [
-        {"table_share": 0.0},
-        {"pooler_share": 1.0},
-        {"general_share": -1.0},
-        {"hidden_keep": 0.0},
-        {"hidden_keep": 1.5},
-        {"round_to": 0},
-        {"positions": 1},
-        {"minimum_hidden": 0},
+        (
+            Budget,
+            {"kind": "size", "value": 0.5},
+            "^budget kind 'size': expected one of total_density, encoder_density,",
+        ),
+        *((Budget, {"kind": "flop_ratio", "value": v}, f"^budget value {v}: expected") for v in (0.0, -0.1, 1.01)),
+        *((Budget, {"kind": "flop_ratio", "value": float(v)}, f"^budget value {v}: ") for v in ("nan", "inf", 1e-07)),
+        *(
+            (SelectionSettings, {name: value}, f"^selection.{name} .*: expected")
+            for name, value in (
+                ("table_share", 0.0),
+                ("pooler_share", 1.0),
+                ("general_share", -1.0),
+                ("hidden_keep", 0.0),
+                ("hidden_keep", 1.5),
+                ("round_to", 0),
+                ("round_to", 10**30),
+                ("positions", 1),
+                ("positions", 10**30),
+                ("minimum_hidden", 0),
+                ("attention_preference", float("nan")),
+                ("sites", ("everywhere",)),
+            )
+        ),
     ],
 )
-def test_settings_out_of_range_are_refused(wrong: dict) -> None:
-    with pytest.raises(ConfigError, match=next(iter(wrong))):
-        SelectionSettings(**wrong)
+def test_what_is_out_of_range_is_refused_when_it_is_made(kind: type[Record], values: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        kind(**values)
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_survive_json() -> None:
+    plain = to_plain(SelectionSettings(sites=("ffn_hidden",)))  # type: ignore[arg-type]
+    assert list(plain["sites"]) == ["ffn_hidden"]
+    assert SelectionSettings(**plain).sites == (Site.FFN_HIDDEN,)
+
+
+@pytest.mark.parametrize("step", [7, 100, 4096])
+def test_steps_wider_than_the_network_round_to_nothing_or_all(step: int) -> None:
+    for value in (0.2, 0.6):
+        found = select(make_factors(SMALL), Budget("total_density", value), SelectionSettings(round_to=step))
+        assert found.total_density <= value
+        for layer in found.shape.layers:
+            assert layer.ffn in (0, SMALL.ffn) or layer.ffn % step == 0
+
+
+def test_a_vocabulary_of_no_use_is_refused() -> None:
+    factors = make_factors(SMALL)
+    useless = TablePieces(np.full(300, -1, dtype=np.int32), np.zeros(300, dtype=bool), factors.pieces.spectrum)
+    with pytest.raises(SelectionError, match=r"^vocabulary: no text produces any of its pieces"):
+        select(replace(factors, pieces=useless), Budget("total_density", 0.5))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"heads": (1, 4)},
+        {"heads": (0, 4, 2), "attention_ms": (0.0, 1.0, 2.0)},
+        {"ffn_ms": (0.0, 1.0, 2.0)},
+        {"attention_ms": (0.0, float("nan"), 1.0)},
+        {"other_ms": 0.0},
+    ],
+)
+def test_a_latency_table_that_contradicts_itself_is_refused(wrong: dict) -> None:
+    with pytest.raises(ConfigError, match=r"^latency table "):
+        LATENCY.replace(**wrong)
+
+
+def test_a_new_kind_of_budget_is_a_module_and_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def heads(shape: NetworkShape) -> float:
+        return sum(layer.heads for layer in shape.layers)
+
+    kind = replace(BUDGET_KINDS["flop_ratio"], name="head_share", word="heads", cost=lambda table: heads)
+    monkeypatch.setitem(BUDGET_KINDS, "head_share", kind)
+    budget = Budget("head_share", 0.5)
+    assert budget.name == "heads-50"
+    assert heads(select(make_factors(SMALL), budget).shape) == 6
 
 
 # ---- properties ----------------------------------------------------------------------------------------------------
@@ -526,7 +514,7 @@ def networks(draw: st.DrawFn) -> ImportanceFactors:
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(
     factors=networks(),
-    kind=st.sampled_from(BUDGET_KINDS),
+    kind=st.sampled_from(list(BUDGET_KINDS)),
     value=st.floats(0.01, 1.0),
     sites=st.sets(st.sampled_from(list(Site)), min_size=1),
     hidden_keep=st.floats(0.1, 1.0),
@@ -552,6 +540,7 @@ def test_whatever_the_network_the_budget_is_kept_or_one_line_says_why(
         if kind == "total_density":
             assert value < smallest_total_density(factors, knobs)
         return
+    assert 0 < smallest_total_density(factors, knobs) <= 1
     found.masks.check(shape)
     assert found.shape == shape_with(factors, found.masks, found)
     assert found.parameters == count_parameters(found.shape)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import subprocess
+import sys
+import types
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from pruning.importance.criteria import alpha_importance, assemble
 from torch.nn import functional
 
 from pruning.bert.gates import attach
@@ -16,13 +19,21 @@ from pruning.bert.shapes import BertShape, Site
 from pruning.bert.slim_layer import slim_layers
 from pruning.data.batches import Encoded, encode
 from pruning.data.examples import Examples
-from pruning.importance import criteria as importance
-from pruning.importance.factors import TablePieces, piece_mass
-from pruning.importance.gradients import gradient_importance
+from pruning.errors import SelectionError
+from pruning.importance import gradients
+from pruning.importance.alpha import importance as alpha_importance
+from pruning.importance.factors import Importance, ImportanceFactors, TablePieces, piece_mass
+from pruning.importance.gather import gather_factors
 from pruning.importance.pieces import table_pieces
 from pruning.importance.pooler import pooler_importance
+from pruning.importance.registry import CRITERIA, UNIT_CRITERIA, Criterion
 
 STEP = 1e-4  # of the finite differences, in double precision
+
+
+def gradient_importance(model: Any, encoded: Encoded, *, is_regression: bool, seed: int) -> dict[str, Importance]:
+    chosen = [criterion for criterion in CRITERIA.values() if criterion.needs == "gradients"]
+    return gradients.gradient_importance(model, encoded, chosen, is_regression=is_regression, seed=seed)
 
 
 @pytest.fixture
@@ -95,7 +106,7 @@ def check_against_differences(model: Any, encoded: Encoded, is_regression: bool)
 
 
 def test_gradients_of_a_classification(tiny_bert: Any, encoded: Encoded, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importance, "GRADIENT_BATCH", 3)  # several batches, and padding within each
+    monkeypatch.setattr(gradients, "BATCH", 3)  # several batches, and padding within each
     check_against_differences(tiny_bert, encoded, is_regression=False)
 
 
@@ -140,7 +151,7 @@ def test_the_network_is_left_as_it_was(tiny_bert: Any, encoded: Encoded) -> None
 def test_large_sets_are_sampled_by_seed(
     tiny_bert: Any, tiny_tokenizer: Any, tiny_examples: Examples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importance, "GRADIENT_EXAMPLES", 5)
+    monkeypatch.setattr(gradients, "EXAMPLES", 5)
     chosen = np.random.default_rng(7).permutation(22)[:5]
     whole = encode(tiny_tokenizer, tiny_examples, 12)
     part = encode(tiny_tokenizer, tiny_examples.take(chosen), 12)
@@ -204,8 +215,55 @@ def test_a_table_of_low_rank_has_a_spectrum_of_low_rank() -> None:
     assert np.isfinite(spectrum).all()
 
 
-def test_all_criteria_stand_side_by_side(tiny_shape: BertShape) -> None:
-    ones = {site: np.ones(tiny_shape.units(site), dtype=np.float32) for site in Site}
+def test_all_criteria_stand_side_by_side(tiny_bert: Any, tiny_tokenizer: Any, encoded: Encoded) -> None:
+    slimmed = attach(copy.deepcopy(tiny_bert))
+    given = {"is_regression": False, "seed": 3}
+    factors = gather_factors(tiny_bert, slimmed, tiny_tokenizer, encoded, general_share=0.2, **given)
+    assert list(factors.by_criterion) == list(CRITERIA)
+    assert set(UNIT_CRITERIA) == set(CRITERIA) - {"head_gradient"}
+    for name in UNIT_CRITERIA:
+        assert {site: values.shape for site, values in factors.of(name).items()} == {
+            site: factors.shape.units(site) for site in Site
+        }
+    for site, values in gradient_importance(tiny_bert, encoded, **given)["taylor"].items():
+        assert np.array_equal(factors.by_criterion["taylor"][site], values)
+    assert np.array_equal(factors.pooler, pooler_importance(slimmed, encoded, seed=3))
+    assert factors.pieces.counts.clip(0).sum() == encoded.lengths.sum()
+
+
+def test_a_new_criterion_is_a_module_and_a_line(tiny_bert: Any, encoded: Encoded, monkeypatch: Any) -> None:
+    """Fisher information as an example: it takes part in the one pass of gradients that the others share."""
+    fisher = types.ModuleType("tests.fisher")
+    fisher.contribution = lambda gradient, site, shape: np.square(gradient).sum(0)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "tests.fisher", fisher)
+    monkeypatch.setitem(CRITERIA, "fisher", Criterion("fisher", "tests.fisher", "gradients", "units"))
+    found = gradient_importance(tiny_bert, encoded, is_regression=False, seed=0)
+    assert set(found) == {"taylor", "head_gradient", "fisher"}
+    assert all((found["fisher"][site] <= found["taylor"][site].max() ** 2 * len(encoded)).all() for site in Site)
+
+
+def test_names_of_criteria_and_penalties_need_no_torch() -> None:
+    code = "import sys, pruning.importance.registry, pruning.bert.penalties, pruning.selection.select, pruning.config"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; print('torch' in sys.modules)"], capture_output=True, check=True
+    )
+    assert done.stdout.strip() == b"False"
+
+
+def test_heads_by_criteria_of_heads_and_of_units(tiny_shape: BertShape) -> None:
     pieces = TablePieces(np.zeros(67, dtype=np.int32), np.zeros(67, dtype=bool), np.ones(8, dtype=np.float32))
-    factors = assemble(tiny_shape, ones, {"taylor": ones, "head_gradient": {}}, pieces, np.ones(8))
-    assert set(factors.by_criterion) == {"alpha", "taylor", "head_gradient"}
+    units = {Site.ATTENTION_CONTEXT: np.arange(16, dtype=np.float32).reshape(2, 8) * -1}
+    by_criterion = {
+        "magnitude": units,
+        "taylor": units,
+        "head_gradient": {Site.ATTENTION_CONTEXT: np.eye(2, dtype=np.float32)},
+        "wrong": {Site.ATTENTION_CONTEXT: np.ones((2, 3), dtype=np.float32)},
+        "alpha": {Site.HIDDEN: np.ones(8, dtype=np.float32)},
+    }
+    factors = ImportanceFactors(tiny_shape, by_criterion, pieces, np.ones(8, dtype=np.float32))
+    assert factors.head_criteria == ["head_gradient", "taylor", "magnitude", "wrong"]
+    assert factors.heads().tolist() == factors.heads("head_gradient").tolist() == [[1, 0], [0, 1]]
+    assert factors.heads("taylor").tolist() == [[1.5, 5.5], [9.5, 13.5]]
+    for name, message in (("alpha", "no values for heads"), ("magic", "expected one of"), ("wrong", "shape")):
+        with pytest.raises(SelectionError, match=message):
+            factors.heads(name)
