@@ -1,6 +1,6 @@
 """Physically removing what is masked: one function per cut, each from weights to smaller weights.
 
-Law: the shrunk network's logits equal the masked network's (`model.masked_copy`), for any masks.
+Law: the shrunk network's logits equal the masked network's (`gates.masked_copy`), for any masks.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 
 from pruning.bert.shapes import BertShape, Masks, Site
 from pruning.bert.weights import AttentionWeights, BertWeights, FfnWeights, Linear, Norm
+from pruning.compress.low_rank import factor_table
 from pruning.errors import SelectionError
 
 
@@ -286,36 +287,6 @@ def cut_vocabulary(weights: BertWeights, pieces: np.ndarray) -> BertWeights:
         raise SelectionError(f"vocabulary pieces: expected sorted, distinct numbers from 0 to {rows - 1}")
     index = torch.as_tensor(pieces, dtype=torch.long, device=weights.words.device)
     return replace(weights, words=weights.words[index])
-
-
-def factor_table(weights: BertWeights, rank: int, frequencies: np.ndarray | None = None) -> BertWeights:
-    """Factor the word table to ``(vocabulary, rank) @ (rank, hidden)``.
-
-    The projection spans the leading right singular vectors of the table with each row weighted by the root of its
-    piece's frequency, so frequent pieces are kept more exactly; the sign of each is fixed, so results repeat.
-
-    Args:
-        weights: with an unfactored table.
-        rank: 1 to the residual width.
-        frequencies: (vocabulary,) of the table's rows; None weighs all alike.
-
-    Raises:
-        SelectionError: if the rank or the frequencies do not fit the table.
-    """
-    vocabulary, hidden = weights.words.shape
-    if weights.words_projection is not None or not 1 <= rank <= hidden:
-        raise SelectionError(f"embedding rank {rank}: expected 1 to {hidden}, of a table that is not factored yet")
-    table = weights.words.double()
-    share = torch.as_tensor(np.ones(vocabulary) if frequencies is None else frequencies, dtype=torch.float64)
-    if share.shape != (vocabulary,) or (share < 0).any():
-        raise SelectionError(f"piece frequencies: expected {vocabulary} numbers, none negative")
-    weighted = table * share.sqrt().to(table.device)[:, None]
-    _, vectors = torch.linalg.eigh(weighted.T @ weighted)  # ascending
-    basis = vectors.flip(-1)[:, :rank]
-    largest = basis.gather(0, basis.abs().argmax(0, keepdim=True))
-    basis = basis * torch.where(largest < 0, -1.0, 1.0).to(basis)
-    dtype = weights.words.dtype
-    return replace(weights, words=(table @ basis).to(dtype), words_projection=basis.to(dtype).contiguous())
 
 
 def cut_positions(weights: BertWeights, positions: int) -> BertWeights:
