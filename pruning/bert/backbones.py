@@ -75,8 +75,7 @@ def find_backbone(name: str = EMBEDDED, *, download: bool = False) -> Backbone:
         source = f"package {EMBEDDED_PACKAGE} {importlib.metadata.version(EMBEDDED_PACKAGE)}"
     elif Path(name).is_dir():
         folder = Path(name)
-        name = folder.resolve().name
-        source = f"folder {name}"
+        source = f"folder {folder.resolve().name}"
     else:
         folder = _hub_folder(name, download=download)
         source = f"hub {name}@{folder.name}"  # the commit: a snapshot's folder is called after it
@@ -84,7 +83,7 @@ def find_backbone(name: str = EMBEDDED, *, download: bool = False) -> Backbone:
     sha256 = sha256_of(folder / WEIGHTS)
     if name == EMBEDDED and sha256 != EMBEDDED_SHA256:
         raise BackboneError(f"backbone {name}: sha256 of {WEIGHTS} is {sha256[:12]}, expected {EMBEDDED_SHA256[:12]}")
-    return Backbone(name, source, folder, sha256)
+    return Backbone(folder.resolve().name if source.startswith("folder ") else name, source, folder, sha256)
 
 
 def find_recorded_backbone(name: str, source: str, sha256: str, beside: Path | None = None) -> Backbone:
@@ -166,7 +165,7 @@ def _check_is_bert(name: str, folder: Path) -> None:
         kind = config.get("model_type") if config.get("model_type") != "bert" else "bert decoder"
         raise BackboneError(f"backbone {name!r}: of type {kind!r}, expected a BERT encoder (model_type 'bert')")
     if "auto_map" in config:
-        raise BackboneError(f"backbone {name!r}: its config.json names code to run (auto_map), which is never done")
+        raise BackboneError(f"backbone {name!r}: its config.json names code to run (auto_map), expected a plain BERT")
     if (folder / "adapter_config.json").exists():  # transformers would fetch the network that it names
         raise BackboneError(f"backbone {name!r}: holds an adapter, expected a network's own weights")
     if not (folder / WEIGHTS).is_file():

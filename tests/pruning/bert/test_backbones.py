@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pruning.bert import backbones
+from pruning.bert.adapter import load_trained
 from pruning.bert.backbones import (
     EMBEDDED,
     find_backbone,
     load_backbone,
-    load_teacher,
     load_tokenizer,
-    load_trained,
     positions,
 )
 from pruning.data.tasks import get_task
@@ -82,9 +81,9 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_folder(tiny_backbone: Path) -> None:
     found = find_backbone(str(tiny_backbone))
-    assert found.folder == tiny_backbone
+    assert (found.name, found.folder) == ("tiny_backbone", tiny_backbone)
     assert found.source == "folder tiny_backbone"  # where it lies on this machine is nobody's business
-    assert found.sha256 == backbones._sha256(tiny_backbone / "model.safetensors")
+    assert found.sha256 == hashlib.sha256((tiny_backbone / "model.safetensors").read_bytes()).hexdigest()
     assert len(found.sha256) == 64
 
 
@@ -95,8 +94,36 @@ def test_a_hub_name_without_a_network(name: str, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     message = refusal(name)
-    assert message.startswith(f"backbone {name!r}: no such folder, and the hub did not give it (")
+    assert message.startswith(f"backbone {name!r}: no such folder, and the hub's cache does not hold it (")
     assert message.endswith("expected 'all-MiniLM-L6-v2', a hub id or a folder")
+
+
+def test_only_what_a_user_typed_for_a_run_is_asked_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault 2: nothing is downloaded unless asked by name; what came is pinned to its commit."""
+    asked: list[bool] = []
+
+    def snapshot(name: str, **options: Any) -> str:
+        asked.append(options["local_files_only"])
+        raise OSError("no network")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    for options in ({}, {"download": True}):
+        with pytest.raises(BackboneError, match="no such folder, and the hub"):
+            find_backbone("bert-base-uncased", **options)
+    assert asked == [True, False]
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
+def test_code_that_a_backbone_names_is_not_run(tiny_backbone: Path, file: str) -> None:
+    """Fault 1."""
+    path = tiny_backbone / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"auto_map": {"AutoConfig": "evil.Config"}}))
+    assert "names code to run" in refusal(tiny_backbone)
+
+
+def test_a_backbone_that_is_an_adapter_is_refused(tiny_backbone: Path) -> None:
+    (tiny_backbone / "adapter_config.json").write_text('{"base_model_name_or_path": "someone/else"}')
+    assert "holds an adapter" in refusal(tiny_backbone)
 
 
 # ---- what it must be -----------------------------------------------------------------------------------------------
@@ -278,50 +305,3 @@ def test_a_teacher_without_weights(tiny_bert: Any, tmp_path: Path) -> None:
         BackboneError, match=r"^teacher in sst2/teacher: no weights, expected an adapter or model\.safe"
     ):
         load_trained(tiny_bert, tmp_path / "sst2" / "teacher")
-
-
-@pytest.fixture
-def study(tiny_backbone: Path, tmp_path: Path, make_bert: Callable[..., Any]) -> tuple[Path, dict[str, Any]]:
-    """A study's folder with a full teacher, and the part of its JSON that finds it."""
-    folder = tmp_path / "sst2"
-    (folder / "teacher").mkdir(parents=True)
-    save_file(make_bert(seed=5).state_dict(), folder / "teacher" / "model.safetensors")
-    found = find_backbone(str(tiny_backbone))
-    data = {
-        "name": "sst2",
-        "task": get_task("sst2").to_json(),
-        "backbone": {"name": found.name, "sha256": found.sha256},
-    }
-    return folder, data
-
-
-def test_a_studys_teacher(study: tuple[Path, dict[str, Any]], make_bert: Callable[..., Any]) -> None:
-    teacher, tokenizer = load_teacher(*study)
-    torch.testing.assert_close(answer(teacher), answer(make_bert(seed=5)))
-    assert tokenizer.is_fast
-
-
-def test_a_teacher_of_another_backbone_is_refused(study: tuple[Path, dict[str, Any]]) -> None:
-    folder, data = study
-    found = data["backbone"]["sha256"]
-    data["backbone"]["sha256"] = "f" * 64
-    with pytest.raises(BackboneError) as caught:
-        load_teacher(folder, data)
-    assert str(caught.value).endswith(f": sha256 {found[:12]}, expected {'f' * 12} as in study sst2")
-    shutil.rmtree(data["backbone"]["name"])
-    with pytest.raises(BackboneError, match="no such folder, and the hub did not give it"):
-        load_teacher(folder, data)
-
-
-def test_weights_of_another_teacher_are_refused(
-    study: tuple[Path, dict[str, Any]], make_bert: Callable[..., Any]
-) -> None:
-    folder, data = study
-    save_file(make_bert(num_hidden_layers=1).state_dict(), folder / "teacher" / "model.safetensors")
-    with pytest.raises(BackboneError) as caught:
-        load_teacher(folder, data)
-    assert str(caught.value).startswith("teacher in sst2/teacher: weights cannot be loaded (")
-    assert "\n" not in str(caught.value)
-    (folder / "teacher" / "model.safetensors").write_bytes(b"not weights")
-    with pytest.raises(BackboneError, match=r"^teacher in sst2/teacher: weights cannot be loaded \("):
-        load_teacher(folder, data)

@@ -1,4 +1,4 @@
-"""Property: whatever verify accepts trips no reader; whatever it refuses is refused in one line and listed as broken."""
+"""Whatever verify accepts trips no reader; whatever it refuses is refused in one line and listed as broken."""
 
 from __future__ import annotations
 

@@ -1,0 +1,114 @@
+"""The card in a slim folder says what `study.json` says, and its example is code that loads."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pruning.bert.backbones import EMBEDDED
+from pruning.data.tasks import get_task
+from pruning.study import Document, read_study, verify
+from pruning.study.card import model_card
+from pruning.variants import TEACHER, Variant, slim
+from tests.factories.study_document import edit
+from tests.factories.synthetic_study import write_study
+
+SLIM = slim("10")
+
+
+def document_of(folder: Path, task: str) -> Document:
+    return read_study(write_study(folder, task)).document
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Document:
+    return document_of(tmp_path, "mrpc")
+
+
+def row_of(document: Document, variant: Variant):
+    return next(row for row in document.results if row.variant == variant)
+
+
+def changed(document: Document, variant: Variant, **values: object) -> Document:
+    rows = [row.replace(**values) if row.variant == variant else row for row in document.results]
+    return document.replace(results=tuple(rows))
+
+
+def test_numbers_are_the_studys(document: Document) -> None:
+    card = model_card(document, SLIM)
+    slim, teacher, provenance = row_of(document, SLIM), row_of(document, TEACHER), document.provenance
+    for name, title in (("accuracy", "Accuracy"), ("f1", "F1")):
+        values = (teacher.metrics[name], slim.metrics[name], document.floor.get(name, 0.0))
+        assert f"| {title} | {values[0]:.4f} | {values[1]:.4f} | {values[2]:.4f} |" in card
+    assert f"{slim.parameters.total:,} parameters of {teacher.parameters.total:,}" in card
+    assert f"{document.selections['10'].network.vocabulary:,} of 30,522 vocabulary" in card
+    assert f"{slim.count} examples" in card
+    assert f"Retention of Accuracy: {slim.retention:.1%}" in card
+    assert f"{slim.retention_above_floor:.1%} above the majority floor" in card
+    for value in (provenance.commit, provenance.date, provenance.hardware, f"Seed {provenance.seed}"):
+        assert str(value) in card
+
+
+def test_it_opens_with_what_the_hub_reads(document: Document) -> None:
+    header = yaml.safe_load(model_card(document, SLIM).split("---")[1])
+    assert header["library_name"] == "transformers"
+    assert header["pipeline_tag"] == "text-classification"
+    assert header["base_model"] == document.backbone.name
+    document = document.replace(backbone=document.backbone.replace(name=EMBEDDED))
+    header = yaml.safe_load(model_card(document, SLIM).split("---")[1])
+    assert header["base_model"] == f"sentence-transformers/{EMBEDDED}"
+
+
+def test_a_folder_is_nobodys_base(document: Document) -> None:
+    backbone = document.backbone.replace(name="my-bert", source="folder my-bert")
+    card = model_card(document.replace(backbone=backbone), SLIM)
+    assert "my-bert" in card
+    assert "base_model" not in yaml.safe_load(card.split("---")[1])
+
+
+def test_a_teacher_that_scores_nothing_has_a_card(tmp_path: Path) -> None:
+    """Fault 11: after all the training, a constant CoLA teacher's retention is no number, and that is no failure."""
+    folder = write_study(tmp_path, "cola", shipped=())
+
+    def nothing(document: dict) -> None:
+        for row in document["results"]:
+            row["metrics"]["mcc"] = 0.0
+            row |= {"retention": None, "retention_above_floor": None, "interval": None}
+
+    edit(folder, nothing)
+    assert verify(folder) == []
+    card = model_card(read_study(folder).document, SLIM)
+    assert "Retention of MCC: undefined, the teacher scores 0. Seed 0" in card
+
+
+@pytest.mark.parametrize(
+    ("task", "call", "answer"),
+    [
+        ("sst2", 'classify("a text")', "# one of: negative, positive"),
+        ("rte", 'classify({"text": "first text", "text_pair": "second text"})', "# one of: entailment, not_entailment"),
+        ("stsb", 'classify({"text": "first text", "text_pair": "second text"})', "# a raw score"),
+    ],
+)
+def test_its_example_is_code_for_the_task(tmp_path: Path, task: str, call: str, answer: str) -> None:
+    card = model_card(document_of(tmp_path, task), SLIM)
+    code = re.search(r"```python\n(.*?)```", card, re.DOTALL)
+    assert code is not None
+    compile(code[1], "card", "exec")
+    assert "import pruning.slimbert" in code[1]
+    assert f"{call}  {answer}" in code[1]
+    assert get_task(task).description in card
+
+
+def test_of_two_splits_the_first_is_shown(document: Document) -> None:
+    more = tuple(row.replace(split="other", count=7, correct=5) for row in document.results)
+    card = model_card(document.replace(results=document.results + more), SLIM)
+    assert "| validation split, 408 examples |" in card
+    assert "other split" not in card
+
+
+def test_where_the_teacher_is_at_its_floor_nothing_is_said_above_it(document: Document) -> None:
+    document = changed(document, SLIM, retention_above_floor=None)
+    assert "above the majority floor" not in model_card(document, SLIM)
