@@ -11,10 +11,10 @@ from msgspec import Meta
 
 from pruning.bert.penalties import PENALTIES
 from pruning.bert.shapes import Site
-from pruning.data.tasks import TASKS
+from pruning.data import TASKS
 from pruning.errors import ConfigError
 from pruning.importance.registry import UNIT_CRITERIA
-from pruning.records import Count, Density, Positive, Rate, Record, Seed, Share, Weight, expectation, shown
+from pruning.records import Count, Density, Positive, Rate, Record, Seed, Share, Text, Weight, expectation, shown
 from pruning.selection.budget import Budget
 from pruning.selection.budgets import BUDGET_KINDS
 from pruning.selection.settings import SelectionSettings
@@ -92,7 +92,7 @@ class SlimSettings(Record, frozen=True):
         penalty: "log" (SlimBERT), "l1" or "l0".
         penalty_weight: lambda; SlimBERT's 1e-4.
         epochs: passes with slim layers.
-        rate: learning rate of the weights while slimming (SlimBERT's 2e-5 order).
+        rate: learning rate of the weights while slimming (SlimBERT's 2e-5 order); a merged adapter's stay as they are.
         alpha_rate: learning rate of the factors; SlimBERT's 1e-3 order, larger because fewer steps are taken.
     """
 
@@ -166,7 +166,7 @@ class StudyConfig(Record, frozen=True):
         recover: see `RecoverSettings`.
     """
 
-    backbone: Annotated[str, Meta(min_length=1, max_length=2000)] = "all-MiniLM-L6-v2"
+    backbone: Text = "all-MiniLM-L6-v2"
     seed: Seed = 0
     max_length: Annotated[int, Meta(ge=8, le=512)] = 128
     train_rows: Count = 0

@@ -1,530 +1,161 @@
-"""The whole method, in order: one study from raw examples to trained, cut and recovered networks.
+"""The whole method, in order: one study from raw examples to networks that are trained, cut, measured and stored.
 
-    teacher -> cached answers -> slimming -> factors -> (select -> shrink -> recover) per budget
+    teacher -> its answers -> slimming -> importance -> (select -> shrink -> recover) a budget -> measure -> store
 
-Every stage leaves its result under the run folder; the same call goes on where it was interrupted. A stage's folder is
-named after a hash of all that it depends on, so another setting never picks up a stale result. `publish` measures the
-networks and writes the study. Of several processes all train, the main one writes (see `processes`).
+Every stage leaves its result under the run folder, in a folder named by all that it depends on (see `stages`); the same
+call goes on where it was interrupted. Of several processes all train, the main one writes (see `training.processes`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
-import numpy as np
-import torch
-from safetensors.numpy import load_file, save_file
-from torch import nn
+import msgspec
 
-from pruning.bert import backbones, vocabulary
-from pruning.bert.model import attach, bert_shape, freeze_word_table, read_factors, read_weights, word_table
-from pruning.compress import shrink
+from pruning.bert.model import bert_shape
+from pruning.compress.cut import shrunk_network
 from pruning.config import StudyConfig
-from pruning.data.batches import Encoded, collate, encode
-from pruning.data.examples import Examples, joined
-from pruning.data.study_data import StudyData
-from pruning.data.tasks import Task
-from pruning.errors import ConfigError
-from pruning.importance import criteria as importance
-from pruning.importance.factors import ImportanceFactors, TablePieces, piece_mass
-from pruning.measure.metrics import metrics
-from pruning.selection.budget import Budget
-from pruning.selection.select import Selection, select
-from pruning.selection.settings import SelectionSettings
-from pruning.slimbert import network as slimbert
-from pruning.study.read import factors_from_arrays
-from pruning.study.write import factor_arrays
-from pruning.training.teacher_cache import TeacherCache, fill_cache, hidden_bytes
-from pruning.training.trainer import Distillation, Stage, processes, run_stage, trains_on_cpu, uses_bfloat16
+from pruning.data import Examples, StudyData, encode, joined
+from pruning.files import written_aside
+from pruning.importance.factors import ImportanceFactors
+from pruning.importance.gather import gather_factors
+from pruning.importance.gradients import EXAMPLES
+from pruning.importance.registry import CRITERIA
+from pruning.measure.environment import environment
+from pruning.measure.latency_table import latency_table
+from pruning.report import PrunedNetwork, Run, identity_of, store_run
+from pruning.selection.budgets import BUDGET_KINDS
+from pruning.selection.latency import LatencyTable
+from pruning.selection.select import select
+from pruning.stages import Stage, Stages
+from pruning.study.arrays import decode_factors, encode_factors
+from pruning.study.read import Study
+from pruning.study.write import check_destination
+from pruning.training import processes
+from pruning.training.context import Context
+from pruning.training.prepare import check_budgets, dense_shape, inputs_of, prepare
+from pruning.training.recover import Cut, Lessons, recover, recovery_settings
+from pruning.training.slim import slim
+from pruning.training.teacher import Teacher, train_teacher
+from pruning.training.teacher_cache import cache_answers, hidden_bytes
 
-TEACHER_FIELDS = (
-    "backbone",
-    "seed",
-    "max_length",
-    "train_rows",
-    "batch_size",
-    "teacher",
-    "adapter_rank",
-    "teacher_epochs",
-    "teacher_rate",
-    "full_rate",
-    "weight_decay",
-    "warmup_share",
-)
-SLIM_FIELDS = (
-    "sites",
-    "penalty",
-    "penalty_weight",
-    "slim_epochs",
-    "slim_rate",
-    "alpha_rate",
-    "temperature",
-    "logits_weight",
-    "task_weight",
-)
-RECOVER_FIELDS = ("criterion", "selection", "recover_rate", "hidden_weight")
-LORA_TARGETS = ("query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense")
-EVALUATION_BATCH = 64
-
-
-@dataclass(frozen=True)
-class CutNetwork:
-    """One budget's networks.
-
-    Attributes:
-        budget: total density asked for.
-        selection: what survived.
-        one_shot: the shrunk network before recovery, eval mode, on the CPU.
-        recovered: the same after recovery, weights rounded through half precision as they are stored.
-        tokenizer: of the cut vocabulary.
-    """
-
-    budget: float
-    selection: Selection
-    one_shot: Any
-    recovered: Any
-    tokenizer: Any
-
-
-@dataclass(frozen=True)
-class StudyRun:
-    """A study in memory, ready to be measured and stored."""
-
-    config: StudyConfig
-    data: StudyData
-    backbone: backbones.Backbone
-    tokenizer: Any
-    teacher: Any
-    teacher_folder: Path
-    factors: ImportanceFactors
-    networks: list[CutNetwork]
-    history: list[dict[str, Any]]
-    seconds: dict[str, float]
-    precision: str
-    train_rows: int
-    train_sha256: str
+Say = Callable[[str], None]
 
 
 def run_study(
-    config: StudyConfig, data: StudyData, runs: Path, *, device: str | None = None, quiet: bool = False
-) -> StudyRun:
-    """Train a teacher, slim it, cut it to each budget and recover it; see the module's first lines.
+    config: StudyConfig,
+    data: StudyData,
+    folder: Path,
+    *,
+    runs: Path,
+    command: str,
+    device: str | None = None,
+    quiet: bool = False,
+    overwrite: bool = False,
+    say: Say = lambda line: None,
+) -> Study | None:
+    """Make a study: train, cut, measure and store its networks; see the module's first lines.
 
     Args:
         config: settings; epoch counts of 0 are filled in by the number of training rows.
         data: task and examples.
+        folder: the study's folder; its name becomes the study's.
         runs: folder for checkpoints and stage results; may be deleted afterwards.
+        command: what the user typed, for provenance.
         device: "cpu" to stay off accelerators, otherwise one is picked up by itself.
         quiet: no progress bars.
+        overwrite: replace a stored study of the same identity.
+        say: called with a line a step.
+
+    Returns:
+        The study as stored; None in every process but the main one.
     """
-    processes.join(trains_on_cpu(device))
-    quiet = quiet or not processes.is_main()
-    train = _subsample(data.train, config)
-    config = config.resolve(len(train))
-    backbone = backbones.find_backbone(config.backbone)
-    tokenizer = backbones.load_tokenizer(backbone)
-    positions = backbones.positions(backbone)
-    if config.max_length > positions:
-        raise ConfigError(f"max_length {config.max_length}: backbone {backbone.name!r} has {positions} positions")
-    _check_budgets(config, data.task, backbone, tokenizer)
-    precision = "bfloat16" if uses_bfloat16(config) else "float32"
-    origin = [backbone.sha256, train.sha256, data.task.to_json(), precision]
-    if processes.count() > 1:  # which take as many batches at a step
-        origin.append(processes.count())
-    folder = runs / f"{data.task.name}-{_hash(origin, _part(config, TEACHER_FIELDS))}"
-    folder.mkdir(parents=True, exist_ok=True)
-    seconds = _Seconds()
-    encoded = encode(tokenizer, train, config.max_length)
-    validation = encode(tokenizer, next(iter(data.validation.values())), config.max_length)
-    history: list[dict[str, Any]] = []
+    context = prepare(config, data, device=device, quiet=quiet)
+    if processes.is_main():
+        check_destination(folder, identity_of(context), overwrite)
+    run = make_networks(context, runs, say)
+    return store_run(run, folder, command=command, overwrite=overwrite, say=say) if processes.is_main() else None
 
-    with seconds.of("teacher", folder / "teacher"):
-        teacher, entries = train_teacher(
-            config, data.task, backbone, encoded, validation, folder / "teacher", device, quiet
-        )
-        history += entries
-    with seconds.of("cache", folder / "cache"):
-        cache = _cache(config, teacher, encoded, folder / "cache", device, quiet)
-    slim_folder = folder / f"slim-{_hash(_part(config, SLIM_FIELDS))}"
-    with seconds.of("slim", slim_folder / "slim"):
-        slimmed, entries = slim(
-            config, data.task, teacher, encoded, validation, cache, slim_folder / "slim", device, quiet
-        )
-        history += entries
-    # The table's spectrum is weighted by this share; the default one's factors keep the plain name.
-    share = config.selection.general_share
-    name = "factors" if share == SelectionSettings().general_share else f"factors-{_hash(share)}"
-    path = slim_folder / f"{name}.safetensors"
-    with processes.main_first():
-        factors = find_factors(config, data.task, teacher, slimmed, tokenizer, encoded, path)
-    lessons = train
-    if data.transfer is not None:  # recovery follows the teacher on these texts, too
-        lessons = joined(train, data.transfer)
-        encoded = encode(tokenizer, lessons, config.max_length)
-        cache_folder = folder / f"cache-{_hash(lessons.sha256)}"
-        with seconds.of("transfer-cache", cache_folder):
-            cache = _cache(config, teacher, encoded, cache_folder, device, quiet)
-    extra = [] if data.transfer is None else [data.transfer.sha256]
+
+def make_networks(context: Context, runs: Path, say: Say = lambda line: None) -> Run:
+    """The method itself: every network of a study, in memory, ready to be measured."""
+    config, task = context.config, context.task
+    stages = Stages(runs / task.name, inputs_of(context), say)
+    latency = measure_latency(context, stages)
+    check_budgets(context, latency)
+
+    with stages.enter("teacher", {"teacher": config.teacher}) as teaching:
+        teacher = train_teacher(context, teaching.folder)
+    lessons, learning = ask_teacher(context, stages, "cache", teacher, teaching)
+
+    # Slimming reads the teacher's logits alone, which are the same with hidden states and without.
+    with stages.enter("slim", {"slim": config.slim, "distillation": config.distillation}, teaching) as slimming:
+        slimmed = slim(context, teacher.model, lessons.answers, slimming.folder)
+    with stages.enter("importance", importance_settings(config), slimming) as ranking:
+        factors = find_importance(context, teacher.model, slimmed.model, ranking.folder)
+    if context.data.transfer is not None:  # recovery follows the teacher on these texts, too
+        lessons, learning = ask_teacher(context, stages, "transfer-cache", teacher, teaching, context.data.transfer)
+
     networks = []
-    for budget in config.budgets:
-        epochs = config.recover.epochs_at(budget)
-        name = f"recover-{percent_name(budget)}"
-        stage_folder = slim_folder / f"{name}-{_hash(_part(config, RECOVER_FIELDS), epochs, *extra)}"
-        with seconds.of(name, stage_folder):
-            network, entries = cut_and_recover(
-                config, data.task, budget, slimmed, factors, tokenizer, lessons, encoded,
-                data.validation, cache, stage_folder, name, device, quiet,
-            )  # fmt: skip
-        networks.append(network)
-        history += entries
+    for budget in config.all_budgets:
+        selection = select(factors, budget, config.selection, config.criterion, latency)
+        shrunk = shrunk_network(task, slimmed.model, factors, selection, config.selection.general_share)
+        cut = Cut(budget, selection, shrunk)
+        settings = recovery_settings(context, cut)
+        with stages.enter(f"recover-{budget.name}", settings, slimming, ranking, learning) as recovering:
+            networks.append(PrunedNetwork(cut, recover(context, cut, lessons, recovering.folder)))
     processes.part()
-    return StudyRun(
-        config, data, backbone, tokenizer, teacher, folder / "teacher" / "stored", factors, networks, history,
-        seconds.values, precision, len(train), train.sha256,
-    )  # fmt: skip
+    return Run(context, teacher, slimmed, factors, tuple(networks), stages.seconds)
 
 
-def identity(config: StudyConfig, data: StudyData) -> dict[str, Any]:
-    """What tells one study from another, known before training: the part of its document that the store compares."""
-    train = _subsample(data.train, config)
-    return {
-        "task": data.task.to_json(),
-        "backbone": {"sha256": backbones.find_backbone(config.backbone).sha256},
-        "config": config.resolve(len(train)),
-        "provenance": {"seed": config.seed, "data": {"train": {"rows": len(train), "sha256": train.sha256}}},
-    }
+def ask_teacher(
+    context: Context, stages: Stages, name: str, teacher: Teacher, teaching: Stage, more: Examples | None = None
+) -> tuple[Lessons, Stage]:
+    """The teacher's answers on the training texts and more, with its hidden states where there is room for them."""
+    examples = context.data.train if more is None else joined(context.data.train, more)
+    encoded = context.texts if more is None else encode(context.tokenizer, examples, context.config.max_length)
+    states, width = teacher.model.config.num_hidden_layers + 1, teacher.model.config.hidden_size
+    hidden = hidden_bytes(encoded, states, width) <= context.config.recover.cache_bytes
+    with stages.enter(name, {"texts": examples.sha256, "hidden": hidden}, teaching) as asking:
+        answers = cache_answers(context, teacher.model, encoded, asking.folder, hidden=hidden)
+    return Lessons(examples, encoded, answers), asking
 
 
-def train_teacher(
-    config: StudyConfig,
-    task: Task,
-    backbone: backbones.Backbone,
-    encoded: Encoded,
-    validation: Encoded,
-    folder: Path,
-    device: str | None = None,
-    quiet: bool = False,
-) -> tuple[Any, list[dict[str, Any]]]:
-    """Fine-tune the backbone by adapter or fully; returns the stored, reloaded dense teacher and its history."""
-    model = backbones.load_backbone(backbone, task, config.seed)
-    is_adapter = config.teacher.tuning == "adapter"
-    if is_adapter:
-        from peft import LoraConfig, get_peft_model
+def importance_settings(config: StudyConfig) -> dict[str, Any]:
+    """All that importance depends on besides the slimmed network; a new criterion starts the stage anew."""
+    return {"criteria": list(CRITERIA), "examples": EXAMPLES, "general_share": config.selection.general_share}
 
-        settings = LoraConfig(
-            r=config.teacher.rank,
-            lora_alpha=config.teacher.rank,
-            target_modules=list(LORA_TARGETS),
-            modules_to_save=["pooler", "classifier"],
-            lora_dropout=0.0,
-        )
-        torch.manual_seed(config.seed)
-        model = get_peft_model(model, settings)
-    rate = config.teacher.rate if is_adapter else config.teacher.full_rate
-    stage = Stage(
-        name="teacher",
-        folder=folder,
-        encoded=encoded,
-        epochs=config.teacher.epochs,
-        rate=rate,
-        is_regression=task.is_regression,
-        evaluate=_evaluator(task, validation),
-    )
-    history = run_stage(model, stage, config, device=device, quiet=quiet)
-    stored = folder / "stored"
+
+def find_importance(context: Context, teacher: Any, slimmed: Any, folder: Path) -> ImportanceFactors:
+    """The stage: all criteria, piece counts, the table's spectrum and the pooler's importance."""
+    path = folder / "factors.safetensors"
     with processes.main_first():
-        if not stored.is_dir():
-            staging = folder / "stored.partial"
-            shutil.rmtree(staging, ignore_errors=True)
-            _store_teacher(model, staging, is_adapter)
-            staging.rename(stored)
-    # What is shipped is what everything is compared with: half-precision adapter, merged.
-    return backbones.load_trained(backbones.load_backbone(backbone, task, config.seed), stored), history
+        if not path.is_file():
+            factors = gather_factors(
+                teacher,
+                slimmed,
+                context.tokenizer,
+                context.texts,
+                is_regression=context.task.is_regression,
+                general_share=context.config.selection.general_share,
+                seed=context.config.seed,
+            )
+            with written_aside(path) as aside:
+                aside.write_bytes(encode_factors(factors))
+    return decode_factors(path.read_bytes(), bert_shape(slimmed))
 
 
-def _store_teacher(model: Any, folder: Path, is_adapter: bool) -> None:
-    from safetensors import torch as tensors
-
-    folder.mkdir(parents=True)
-    if is_adapter:
-        model.save_pretrained(str(folder))
-        (folder / "README.md").unlink(missing_ok=True)  # peft's template says nothing about this teacher
-        path = folder / "adapter_model.safetensors"
-        half = {name: tensor.half().contiguous() for name, tensor in tensors.load_file(path).items()}
-        tensors.save_file(half, path, metadata={"format": "pt"})
-        settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-        settings["base_model_name_or_path"] = backbones.EMBEDDED  # not a path of this machine; SlimViz passes the base
-        settings["target_modules"] = sorted(settings["target_modules"])
-        (folder / "adapter_config.json").write_text(json.dumps(settings, indent=2, sort_keys=True), encoding="utf-8")
-    else:
-        half = {name: tensor.half().contiguous() for name, tensor in model.state_dict().items()}
-        tensors.save_file(half, folder / backbones.WEIGHTS, metadata={"format": "pt"})
-
-
-def slim(
-    config: StudyConfig,
-    task: Task,
-    teacher: Any,
-    encoded: Encoded,
-    validation: Encoded,
-    cache: TeacherCache,
-    folder: Path,
-    device: str | None = None,
-    quiet: bool = False,
-) -> tuple[Any, list[dict[str, Any]]]:
-    """Attach slim layers to a copy of the teacher and train factors and weights together."""
-    import copy
-
-    model = copy.deepcopy(teacher)
-    _without_dropout(model)
-    freeze_word_table(model)
-    attach(model, sites=config.slim.sites, penalty=config.slim.penalty)
-    stage = Stage(
-        name="slim",
-        folder=folder,
-        encoded=encoded,
-        epochs=config.slim.epochs,
-        rate=config.slim.rate,
-        is_regression=task.is_regression,
-        alpha_rate=config.slim.alpha_rate,
-        penalty_weight=config.slim.penalty_weight,
-        distillation=Distillation(
-            cache,
-            config.distillation.temperature,
-            config.distillation.logits_weight,
-            0.0,
-            config.distillation.task_weight,
-        ),
-        evaluate=_evaluator(task, validation),
-    )
-    history = run_stage(model, stage, config, device=device, quiet=quiet)
-    return model, history
-
-
-def find_factors(
-    config: StudyConfig, task: Task, teacher: Any, slimmed: Any, tokenizer: Any, encoded: Encoded, path: Path
-) -> ImportanceFactors:
-    """All criteria, piece counts, the table's spectrum and pooler importance; computed once per slimmed network."""
-    shape = bert_shape(slimmed)
-    if path.is_file():
-        return factors_from_arrays(shape, load_file(path))
-    counts = vocabulary.piece_counts(encoded.input_ids, shape.vocabulary)
-    pieces = importance.table_pieces(
-        counts,
-        vocabulary.protected_pieces(tokenizer, shape.vocabulary),
-        vocabulary.unusable_pieces(tokenizer, shape.vocabulary),
-        word_table(slimmed),
-        config.selection.general_share,
-    )
-    gradients = importance.gradient_importance(teacher, encoded, is_regression=task.is_regression, seed=config.seed)
-    pooler = importance.pooler_importance(slimmed, encoded, seed=config.seed)
-    factors = importance.assemble(shape, importance.alpha_importance(slimmed), gradients, pieces, pooler)
-    partial = path.with_suffix(".partial")
-    save_file(factor_arrays(factors), partial)
-    partial.rename(path)
-    return factors
-
-
-def cut_and_recover(
-    config: StudyConfig,
-    task: Task,
-    budget: float,
-    slimmed: Any,
-    factors: ImportanceFactors,
-    tokenizer: Any,
-    train: Examples,
-    encoded: Encoded,
-    validation: dict[str, Examples],
-    cache: TeacherCache,
-    folder: Path,
-    name: str,
-    device: str | None = None,
-    quiet: bool = False,
-) -> tuple[CutNetwork, list[dict[str, Any]]]:
-    """Select under the budget, shrink, and train what is left to follow the teacher."""
-    selection = select(factors, Budget("total_density", budget), config.selection, config.criterion)
-    cut_tokenizer = vocabulary.cut_tokenizer(tokenizer, selection.pieces, positions=selection.positions)
-    one_shot = shrunk_network(task, slimmed, factors, selection, config.selection.general_share)
-    student = shrunk_network(task, slimmed, factors, selection, config.selection.general_share)
-    own = encode(cut_tokenizer, train, config.max_length)
-    aligned = np.array(
-        [
-            len(ids) == len(reference) and np.array_equal(selection.pieces[ids], reference)
-            for ids, reference in zip(own.input_ids, encoded.input_ids, strict=True)
-        ]
-    )
-    columns = np.flatnonzero(selection.masks.hidden) if not selection.masks.hidden.all() else None
-    hidden_weight = config.recover.hidden_weight if cache.has_hidden else 0.0
-    stage = Stage(
-        name=name,
-        folder=folder,
-        encoded=own,
-        epochs=config.recover.epochs_at(budget),
-        rate=config.recover.rate,
-        is_regression=task.is_regression,
-        distillation=Distillation(
-            cache,
-            config.distillation.temperature,
-            config.distillation.logits_weight,
-            hidden_weight,
-            config.distillation.task_weight,
-            columns,
-            aligned,
-        ),
-        evaluate=_evaluator(task, encode(cut_tokenizer, next(iter(validation.values())), config.max_length)),
-    )
-    history = run_stage(student, stage, config, device=device, quiet=quiet)
-    slimbert.round_to_half(student)
-    return CutNetwork(budget, selection, one_shot, student, cut_tokenizer), history
-
-
-def shrunk_network(
-    task: Task, slimmed: Any, factors: ImportanceFactors, selection: Selection, general_share: float
-) -> Any:
-    """Fold the slimmed network's factors, cut everything that was not selected, and build the small network."""
-    weights = shrink.shrink(
-        read_weights(slimmed),
-        factors.shape,
-        selection.masks,
-        factors=read_factors(slimmed),
-        pieces=selection.pieces,
-        rank=selection.rank,
-        frequencies=piece_mass(factors.pieces.counts, factors.pieces.protected, general_share),
-        positions=selection.positions,
-        pooler=selection.pooler,
-    )
-    labels = task.labels or ("score",)
-    return slimbert.from_weights(
-        weights,
-        id2label=dict(enumerate(labels)),
-        problem_type="regression" if task.is_regression else "single_label_classification",
-        original=factors.shape,
-    ).eval()
-
-
-@torch.no_grad()
-def encoded_logits(model: nn.Module, encoded: Encoded) -> np.ndarray:
-    """Logits of encoded examples, in their order, ``(examples, labels)`` float32."""
-    model.eval()
-    device = next(model.parameters()).device
-    make_batch = collate(encoded, few_lengths=True)
-    order = np.argsort(encoded.lengths, kind="stable")
-    logits: list[np.ndarray] = []
-    for start in range(0, len(order), EVALUATION_BATCH):
-        batch = make_batch(order[start : start + EVALUATION_BATCH].tolist())
-        inputs = {name: batch[name].to(device) for name in ("input_ids", "attention_mask", "token_type_ids")}
-        logits.append(model(**inputs).logits.float().cpu().numpy())
-    result = np.concatenate(logits)
-    restored = np.empty_like(result)
-    restored[order] = result
-    return restored
-
-
-def _evaluator(task: Task, encoded: Encoded) -> Any:
-    def evaluate(model: nn.Module) -> dict[str, float]:
-        return metrics(task, encoded_logits(model, encoded), encoded.labels)
-
-    return evaluate
-
-
-def _cache(
-    config: StudyConfig, teacher: Any, encoded: Encoded, folder: Path, device: str | None, quiet: bool
-) -> TeacherCache:
-    from tqdm import tqdm
-
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    keep = (
-        hidden_bytes(encoded, teacher.config.num_hidden_layers + 1, teacher.config.hidden_size)
-        <= config.recover.cache_bytes
-    )
-    with (
-        processes.main_first(),
-        tqdm(total=len(encoded), desc="teacher's answers", unit="text", disable=quiet, mininterval=1.0) as bar,
-    ):
-
-        def progress(done: int, total: int) -> None:
-            bar.update(done - bar.n)
-
-        cache = fill_cache(
-            folder,
-            teacher,
-            encoded,
-            keep_hidden=keep,
-            device=where,
-            autocast=uses_bfloat16(config),
-            progress=progress,
-        )
-    teacher.cpu()
-    return cache
-
-
-def _check_budgets(config: StudyConfig, task: Task, backbone: backbones.Backbone, tokenizer: Any) -> None:
-    """Refuse a budget that no selection reaches before anything is trained: what it costs depends on widths alone."""
-    shape = bert_shape(backbones.load_backbone(backbone, task, config.seed))
-    pieces = TablePieces(
-        counts=np.zeros(shape.vocabulary, dtype=np.int32),
-        protected=vocabulary.protected_pieces(tokenizer, shape.vocabulary),
-        spectrum=np.zeros(shape.hidden, dtype=np.float32),
-    )
-    untrained = ImportanceFactors(shape, {config.criterion: {}}, pieces, np.zeros(shape.pooler, dtype=np.float32))
-    select(untrained, Budget("total_density", min(config.budgets)), config.selection, config.criterion)
-
-
-def _subsample(examples: Examples, config: StudyConfig) -> Examples:
-    if not config.train_rows or config.train_rows >= len(examples):
-        return examples
-    chosen = np.random.default_rng(config.seed).permutation(len(examples))[: config.train_rows]
-    return examples.take(
-        np.sort(chosen), origin=f"{examples.origin}, {config.train_rows} rows drawn with seed {config.seed}"
-    )
-
-
-def _without_dropout(model: nn.Module) -> None:
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
-
-
-def _part(config: StudyConfig, names: tuple[str, ...]) -> dict[str, Any]:
-    values = config.to_json()
-    return {name: values[name] for name in names}
-
-
-def _hash(*values: Any) -> str:
-    text = json.dumps(values, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-class _Seconds:
-    """Seconds spent per stage over all interrupted calls, kept in a file beside the stage's own folder."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, float] = {}
-
-    @contextmanager
-    def of(self, stage: str, folder: Path) -> Iterator[None]:
-        """Add the time spent inside, except for the moment it takes to find a finished stage."""
-        path = folder.with_name(f"{folder.name}.seconds")
-        try:
-            earlier = float(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            earlier = 0.0
-        start = perf_counter()
-        try:
-            yield
-        finally:
-            spent = perf_counter() - start
-            self.values[stage] = earlier + spent if spent > 10 or not earlier else earlier
-            if processes.is_main():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                partial = path.with_name(f"{path.name}.partial")
-                partial.write_text(repr(self.values[stage]), encoding="utf-8")
-                partial.replace(path)
+def measure_latency(context: Context, stages: Stages) -> LatencyTable | None:
+    """The stage: milliseconds of sub-layers on this run's device, where budgets are counted in them."""
+    if not BUDGET_KINDS[context.config.budget_kind].needs_latency:
+        return None
+    here, device = environment(), context.torch_device
+    with stages.enter("latency", {"device": device, "hardware": here.hardware, "threads": here.threads}) as timing:
+        path = timing.folder / "latency.json"
+        with processes.main_first():
+            if not path.is_file():
+                with written_aside(path) as aside:
+                    aside.write_bytes(msgspec.json.encode(latency_table(dense_shape(context), device=device)))
+    return msgspec.json.decode(path.read_bytes(), type=LatencyTable)

@@ -47,18 +47,16 @@ POLL_SECONDS, LONGEST_SECONDS = 0.005, 300
 
 def digest(run: Any, runs: Path) -> dict[str, Any]:
     """All that a run ends with, as plain values: two runs are alike to the bit where these are equal."""
-    from pruning.publish import score
+    from pruning.measure.scoring import score
+    from pruning.records import to_plain
 
-    networks = {"teacher": (run.teacher, run.tokenizer)}
-    for network in run.networks:
-        networks[f"one-shot-{network.budget}"] = (network.one_shot, network.tokenizer)
-        networks[f"slim-{network.budget}"] = (network.recovered, network.tokenizer)
-    validation = run.data.validation["validation"]
+    networks, data = run.by_variant(), run.context.data
+    selections = [network.cut.selection for network in run.networks]
     files = {str(path.relative_to(runs)): _sha256(path.read_bytes()) for path in runs.rglob("*") if path.is_file()}
     return {
-        "files": {name: value for name, value in files.items() if ".seconds" not in name},
+        "files": {name: value for name, value in files.items() if not name.endswith("seconds.json")},
         "folders": sorted(str(path.relative_to(runs)) for path in runs.rglob("*") if path.is_dir()),
-        "weights": {name: _weights(network) for name, (network, _) in networks.items()},
+        "weights": {variant.name: _weights(network.model) for variant, network in networks.items()},
         "factors": {
             f"{criterion}/{site}": _sha256(values.tobytes())
             for criterion, sites in run.factors.by_criterion.items()
@@ -66,15 +64,15 @@ def digest(run: Any, runs: Path) -> dict[str, Any]:
         },
         "selections": [
             {
-                "masks": {site: mask.astype(int).tolist() for site, mask in network.selection.masks.items()},
-                "pieces": network.selection.pieces.tolist(),
-                "rank": network.selection.rank,
-                "pooler": network.selection.pooler.astype(int).tolist(),
+                "masks": {site: mask.astype(int).tolist() for site, mask in selection.masks.items()},
+                "pieces": selection.pieces.tolist(),
+                "rank": selection.rank,
+                "pooler": selection.pooler.astype(int).tolist(),
             }
-            for network in run.networks
+            for selection in selections
         ],
         "history": run.history,
-        "scores": score(run.data.task, networks, validation, "validation", run.config.seed, run.config.max_length),
+        "scores": [to_plain(row) for row in score(data.task, networks, data.validation["validation"], "validation")],
     }
 
 
@@ -108,14 +106,16 @@ class Watch:
         import safetensors.torch
         import torch
 
-        from pruning.training.trainer import StudyProgress
+        from pruning.training import teacher_cache
+        from pruning.training.progress import StudyProgress
 
         sys.addaudithook(self._on_audit)
         for module in (safetensors.numpy, safetensors.torch):
             module.serialize_file = self._torn(module.serialize_file, 1)  # type: ignore[attr-defined]
         torch.save = self._torn(torch.save, 1)
         Path.write_text = self._torn(Path.write_text, 0)  # type: ignore[method-assign]
-        os.pwrite = self._half(os.pwrite)
+        Path.write_bytes = self._torn(Path.write_bytes, 0)  # type: ignore[method-assign]
+        teacher_cache._write_states = self._half(teacher_cache._write_states)
         for name in ("on_step_end", "on_epoch_end"):
             setattr(StudyProgress, name, self._announced(getattr(StudyProgress, name), name))
 
@@ -158,15 +158,15 @@ class Watch:
         return torn_write
 
     def _half(self, write: Callable) -> Callable:
-        def half_write(handle: int, content: bytes, offset: int) -> int:
-            self.event("pwrite", lambda: write(handle, content[: len(content) // 2], offset))
-            return write(handle, content, offset)
+        def half_write(file: Any, states: np.ndarray) -> None:
+            self.event("write states", lambda: (write(file, states[: len(states) // 2]), file.flush()))
+            write(file, states)
 
         return half_write
 
     def _announced(self, method: Callable, name: str) -> Callable:
         def announced(progress: Any, args: Any, state: Any, *rest: Any, **named: Any) -> Any:
-            self.event(f"{name.removeprefix('on_')} {progress.stage.name} {state.global_step}")
+            self.event(f"{name.removeprefix('on_')} {progress.name} {state.global_step}")
             return method(progress, args, state, *rest, **named)
 
         return announced
@@ -174,8 +174,9 @@ class Watch:
 
 def run_study(folder: Path, name: str, strike: int | None) -> dict[str, Any]:
     """The study, in this process; what it ended with and the events on the way."""
-    from pruning import pipeline
-    from pruning.config import StudyConfig
+    from pruning.config import StudyConfig, with_settings
+    from pruning.pipeline import make_networks
+    from pruning.training.prepare import prepare
 
     runs = folder / name / "runs"
     data = StudyData(
@@ -185,10 +186,10 @@ def run_study(folder: Path, name: str, strike: int | None) -> dict[str, Any]:
         "made up",
         Examples(made_up(12, 2).texts, None, np.full(12, -1), "made-up texts without labels", is_labelled=False),
     )
-    config = StudyConfig(backbone=str(folder / "backbone"), budgets=BUDGETS, **SETTINGS)
+    config = with_settings(StudyConfig(), SETTINGS | {"backbone": str(folder / "backbone"), "budgets": BUDGETS})
     watch = Watch(runs, strike, folder / name / "died")
     watch.start()
-    run = pipeline.run_study(config, data, runs, device="cpu", quiet=True)
+    run = make_networks(prepare(config, data, device="cpu", quiet=True), runs)
     events = list(watch.events)
     return digest(run, runs) | {"events": events}
 
@@ -297,7 +298,7 @@ def serve(folder: Path) -> None:
     import peft  # noqa: F401
     from transformers.utils import logging
 
-    from pruning import pipeline, publish  # noqa: F401
+    from pruning import pipeline  # noqa: F401
     from pruning.cli import main as command_line  # noqa: F401
     from tests.factories.tiny_backbone import write_backbone
 

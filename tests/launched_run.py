@@ -42,12 +42,12 @@ def arguments(folder: Path, place: Path) -> list[str]:
 
 def die_in_slimming() -> None:
     """Let this process be killed at a step of slimming."""
-    from pruning.training.trainer import StudyProgress
+    from pruning.training.progress import StudyProgress
 
     on_step_end = StudyProgress.on_step_end
 
     def fatal(progress: Any, args: Any, state: Any, *rest: Any, **named: Any) -> Any:
-        if progress.stage.name == "slim" and state.global_step == STRUCK_STEP:
+        if progress.name == "slim" and state.global_step == STRUCK_STEP:
             os.kill(os.getpid(), signal.SIGKILL)
         return on_step_end(progress, args, state, *rest, **named)
 
@@ -56,13 +56,13 @@ def die_in_slimming() -> None:
 
 def fail_to_store_the_teacher() -> None:
     """Let the main process fail where the other waits for it."""
-    from pruning import pipeline
     from pruning.errors import TrainingError
+    from pruning.training import teacher
 
     def refuse(*given: Any) -> None:
         raise TrainingError("the teacher cannot be stored")
 
-    pipeline._store_teacher = refuse
+    teacher.store_teacher = refuse
 
 
 def main(folder: Path, ports: list[str]) -> int:
@@ -73,7 +73,7 @@ def main(folder: Path, ports: list[str]) -> int:
     import peft  # noqa: F401
     from transformers.utils import logging
 
-    from pruning import pipeline, publish  # noqa: F401
+    from pruning import pipeline  # noqa: F401
     from pruning.training import processes
 
     logging.disable_progress_bar()  # bars have a thread, too

@@ -8,33 +8,29 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from pruning.bert.slim_layer import slim_layers, slim_parameters, surviving_share, total_penalty
-from pruning.config import StudyConfig
-from pruning.data.batches import Encoded, EncodedDataset, EpochBuckets, collate
+from pruning.data import Encoded, EncodedDataset, EpochBuckets, collate
 from pruning.errors import TrainingError
+from pruning.files import remove, written_aside
 from pruning.losses import hidden_loss, logits_loss, task_loss
-from pruning.training import processes
+from pruning.training import checkpoints, processes
+from pruning.training.checkpoints import STAGING, STATE
+from pruning.training.context import Context
+from pruning.training.progress import Evaluate, StudyProgress, history_of
 from pruning.training.teacher_cache import TeacherCache
 
-COMPLETE = "complete.json"  # written last into a checkpoint: name -> size of every other file
-STATE = "model.safetensors"
-STAGING = "staging"  # folder of a checkpoint that is being written
+RESULT, HISTORY = "result", "history.json"
 
 
 @dataclass(frozen=True)
@@ -62,16 +58,15 @@ class Distillation:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One training run of a study.
+class Training:
+    """One training of a study: what is trained on what, and how.
 
     Attributes:
-        name: "teacher", "slim" or "recover-<percent>".
+        name: "teacher", "slim" or "recover-<budget>".
         folder: where checkpoints and the result live.
         encoded: training examples.
         epochs: passes over them.
         rate: peak learning rate of the weights.
-        is_regression: mean squared error instead of cross entropy.
         alpha_rate: learning rate of slim factors; 0 where there are none.
         penalty_weight: lambda.
         distillation: None while the teacher itself is trained.
@@ -83,62 +78,38 @@ class Stage:
     encoded: Encoded
     epochs: int
     rate: float
-    is_regression: bool
     alpha_rate: float = 0.0
     penalty_weight: float = 0.0
     distillation: Distillation | None = None
-    evaluate: Callable[[nn.Module], dict[str, float]] | None = field(default=None, repr=False)
-
-
-def native_bfloat16() -> bool:
-    """Whether this machine multiplies bfloat16 in hardware (elsewhere it is slower than float32)."""
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
-
-
-def _has_accelerator() -> bool:
-    return torch.cuda.is_available() or torch.backends.mps.is_available()
-
-
-def trains_on_cpu(device: str | None) -> bool:
-    """Whether training stays off accelerators: asked to, or there are none."""
-    return device == "cpu" or not _has_accelerator()
-
-
-def uses_bfloat16(config: StudyConfig) -> bool:
-    """Resolve the configured precision on this machine."""
-    return config.trainer.precision == "bfloat16" or (config.trainer.precision == "auto" and native_bfloat16())
+    evaluate: Evaluate | None = field(default=None, repr=False)
 
 
 class StudyTrainer(Trainer):
-    """A Trainer for one `Stage`: its losses, optimiser groups, batch order and checkpoints."""
+    """A Trainer for one `Training`: its losses, optimiser groups, batch order and checkpoints."""
 
-    def __init__(self, model: nn.Module, stage: Stage, config: StudyConfig, device: str | None, quiet: bool) -> None:
-        self.stage = stage
-        self.progress = StudyProgress(stage, quiet)
-        self.buckets = EpochBuckets(stage.encoded.lengths, config.trainer.batch_size, config.seed)
+    def __init__(self, model: nn.Module, training: Training, context: Context) -> None:
+        self.training = training
+        self.is_regression = context.task.is_regression
+        self.progress = StudyProgress(training.name, training.evaluate, context.quiet)
+        settings, seed = context.config.trainer, context.config.seed
+        self.buckets = EpochBuckets(training.encoded.lengths, settings.batch_size, seed)
         steps = math.ceil(len(self.buckets) / processes.count())  # an epoch's; each process takes a batch at a step
         # The Trainer forgets the losses since its last log when it goes on, so a checkpoint always falls on a log.
-        log_steps = max(1, min(50, steps, config.trainer.checkpoint_steps))
+        log_steps = max(1, min(50, steps, settings.checkpoint_steps))
         arguments = TrainingArguments(
-            output_dir=str(stage.folder),
-            num_train_epochs=stage.epochs,
-            per_device_train_batch_size=config.trainer.batch_size,
-            learning_rate=stage.rate,
-            weight_decay=config.trainer.weight_decay,
-            warmup_steps=int(config.trainer.warmup_share * steps * stage.epochs),
+            output_dir=str(training.folder),
+            num_train_epochs=training.epochs,
+            per_device_train_batch_size=settings.batch_size,
+            learning_rate=training.rate,
+            weight_decay=settings.weight_decay,
+            warmup_steps=int(settings.warmup_share * steps * training.epochs),
             lr_scheduler_type="linear",
             logging_steps=log_steps,
-            save_steps=config.trainer.checkpoint_steps // log_steps * log_steps,
+            save_steps=settings.checkpoint_steps // log_steps * log_steps,
             save_strategy="steps",
-            seed=config.seed,
-            bf16=uses_bfloat16(config),
-            use_cpu=trains_on_cpu(device),
+            seed=seed,
+            bf16=context.uses_bfloat16,
+            use_cpu=context.on_cpu,
             report_to=[],
             disable_tqdm=True,
             remove_unused_columns=False,
@@ -149,8 +120,8 @@ class StudyTrainer(Trainer):
         super().__init__(
             model=model,
             args=arguments,
-            train_dataset=cast(Any, EncodedDataset(stage.encoded)),  # a map-style dataset, without torch's base class
-            data_collator=collate(stage.encoded, few_lengths=True),
+            train_dataset=cast(Any, EncodedDataset(training.encoded)),  # map-style, without torch's base class
+            data_collator=collate(training.encoded, few_lengths=True),
             callbacks=[self.progress, EpochOrder(self.buckets)],
         )
         for callback in list(self.callback_handler.callbacks):  # the stock ones print dictionaries
@@ -176,7 +147,7 @@ class StudyTrainer(Trainer):
             ]
             if alphas:
                 groups.append(
-                    {"params": slim_parameters(self.network), "weight_decay": 0.0, "lr": self.stage.alpha_rate}
+                    {"params": slim_parameters(self.network), "weight_decay": 0.0, "lr": self.training.alpha_rate}
                 )
             self.optimizer = torch.optim.AdamW(groups, lr=self.args.learning_rate, fused=True)
         return self.optimizer
@@ -185,41 +156,41 @@ class StudyTrainer(Trainer):
         self, model: nn.Module, inputs: dict, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Task loss, distillation and penalty of one batch."""
-        stage = self.stage
+        training = self.training
         index = inputs.pop("index").cpu().numpy()
         labels = inputs.pop("labels", None)
-        teacher = stage.distillation
+        teacher = training.distillation
         wants_hidden = teacher is not None and teacher.hidden_weight > 0
         output = model(**inputs, output_hidden_states=wants_hidden)
         logits = output.logits.float()
         parts: dict[str, torch.Tensor] = {}
         if labels is not None:
             weight = 1.0 if teacher is None else teacher.task_weight
-            parts["task"] = weight * task_loss(logits, labels, stage.is_regression)
+            parts["task"] = weight * task_loss(logits, labels, self.is_regression)
         if teacher is not None:
             target = torch.from_numpy(teacher.cache.logits[index]).to(logits.device)
-            distance = logits_loss(logits, target, teacher.temperature, stage.is_regression)
+            distance = logits_loss(logits, target, teacher.temperature, self.is_regression)
             parts["logits"] = teacher.logits_weight * distance
             if wants_hidden:
                 parts["hidden"] = teacher.hidden_weight * self._hidden(output, inputs["attention_mask"], index)
-        if stage.penalty_weight and slim_layers(self.network):
-            parts["penalty"] = stage.penalty_weight * total_penalty(self.network)
+        if training.penalty_weight and slim_layers(self.network):
+            parts["penalty"] = training.penalty_weight * total_penalty(self.network)
         if not parts:
-            raise TrainingError(f"{stage.name}: neither labels nor a teacher to learn from")
+            raise TrainingError(f"{training.name}: neither labels nor a teacher to learn from")
         loss = torch.stack(list(parts.values())).sum()
         if (self.state.global_step + 1) % self.args.logging_steps == 0:  # reading a scalar waits for the device
             self.last_parts = {name: float(part.detach()) for name, part in parts.items()}
         return (loss, output) if return_outputs else loss
 
     def _hidden(self, output: Any, attention_mask: torch.Tensor, index: np.ndarray) -> torch.Tensor:
-        teacher = self.stage.distillation
+        teacher = self.training.distillation
         assert teacher is not None
         weights = attention_mask.float()
         longest = attention_mask.shape[1]
         if teacher.aligned is not None:
             aligned = teacher.aligned[index]
             weights = weights * torch.from_numpy(aligned.astype(np.float32)).to(weights.device)[:, None]
-            longest = max(longest, int(np.diff(teacher.cache.starts)[index].max()))
+            longest = max(longest, int(teacher.cache.lengths[index].max()))
         target = teacher.cache.hidden(index, longest)[:, :, : attention_mask.shape[1]]
         if teacher.columns is not None:
             target = target[..., torch.from_numpy(teacher.columns)]
@@ -240,81 +211,32 @@ class StudyTrainer(Trainer):
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         """Save what training changes, and nothing else: the rest comes from the backbone."""
         if self.args.should_save:
-            folder = Path(output_dir or self.stage.folder)
+            folder = Path(output_dir or self.training.folder)
             folder.mkdir(parents=True, exist_ok=True)
-            save_file(trained_state(self.network), folder / STATE)
+            checkpoints.save_trained_state(self.network, folder / STATE)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        load_trained_state(self.network, Path(resume_from_checkpoint) / STATE)
+        checkpoints.load_trained_state(self.network, Path(resume_from_checkpoint) / STATE)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        """Write a checkpoint aside, then rename it: an interrupted write never looks like a checkpoint."""
-        name = f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
-        staging = self.stage.folder / STAGING
-        final = self.stage.folder / name
+        """Write a checkpoint aside, each process its part, then rename it."""
+        folder = self.training.folder
         if self.args.should_save:
-            shutil.rmtree(staging, ignore_errors=True)
+            remove(folder / STAGING)
         self.accelerator.wait_for_everyone()
-        self.args.output_dir = str(staging)
+        self.args.output_dir = str(folder / STAGING)
         try:
             super()._save_checkpoint(model, trial)
         except RuntimeError as error:  # torch's writer has no other word for a full disk
+            if processes.count() > 1 and processes.lost_another(error):
+                raise
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise TrainingError(f"{staging}: a checkpoint cannot be written ({reason}); expected free disk") from error
+            raise TrainingError(f"{folder}: a checkpoint cannot be written ({reason}); expected free disk") from error
         finally:
-            self.args.output_dir = str(self.stage.folder)
+            self.args.output_dir = str(folder)
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
-            written = staging / name
-            sizes = {file.name: file.stat().st_size for file in written.iterdir()}
-            (written / COMPLETE).write_text(json.dumps(sizes), encoding="utf-8")
-            shutil.rmtree(final, ignore_errors=True)
-            written.replace(final)
-            shutil.rmtree(staging, ignore_errors=True)
-            for old in _checkpoints(self.stage.folder)[2:]:
-                shutil.rmtree(old, ignore_errors=True)
-
-
-def trained_state(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Parameters that training changes, on the CPU, by name."""
-    return {
-        name: parameter.detach().cpu().clone().contiguous()
-        for name, parameter in model.named_parameters()
-        if parameter.requires_grad
-    }
-
-
-def load_trained_state(model: nn.Module, path: Path) -> None:
-    """Put back what `trained_state` saved.
-
-    Raises:
-        TrainingError: if the file is of another network.
-    """
-    state = load_file(path)
-    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    if state.keys() != parameters.keys():
-        raise TrainingError(f"{path.parent.name}/{path.name}: holds other parameters than the network in training")
-    with torch.no_grad():
-        for name, parameter in parameters.items():
-            parameter.copy_(state[name])
-
-
-def _checkpoints(folder: Path) -> list[Path]:
-    """Checkpoint folders, newest first."""
-    found = [path for path in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*") if path.name.split("-")[-1].isdigit()]
-    return sorted(found, key=lambda path: -int(path.name.split("-")[-1]))
-
-
-def newest_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint whose files are all there at their full size; None where there is none."""
-    for path in _checkpoints(folder):
-        try:
-            sizes = json.loads((path / COMPLETE).read_text(encoding="utf-8"))
-            if all((path / name).stat().st_size == size for name, size in sizes.items()):
-                return path
-        except (OSError, ValueError, AttributeError):
-            continue
-    return None
+            checkpoints.complete_checkpoint(folder, f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}")
 
 
 class EpochOrder(TrainerCallback):
@@ -332,114 +254,37 @@ class EpochOrder(TrainerCallback):
         self.buckets.set_epoch(int(state.epoch or 0))
 
 
-class StudyProgress(TrainerCallback):
-    """A progress bar with what a person wants to see, and an evaluation for the history after each epoch."""
+def train(model: nn.Module, training: Training, context: Context) -> list[dict[str, Any]]:
+    """Train to the end, or go on where it was interrupted; changes `model` and returns the history.
 
-    def __init__(self, stage: Stage, quiet: bool) -> None:
-        self.stage = stage
-        self.quiet = quiet
-        self.bar: tqdm | None = None
-        self.shown: dict[str, str] = {}
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        """Open the bar at the step that training goes on from."""
-        if state.global_step and float(state.epoch).is_integer():
-            self._evaluate(state, model)  # an epoch's last checkpoint is written before the epoch is evaluated
-        self.bar = tqdm(
-            total=state.max_steps,
-            initial=state.global_step,
-            desc=self.stage.name,
-            unit="step",
-            file=sys.stderr,
-            disable=self.quiet or not state.is_world_process_zero,
-            mininterval=1.0,
-        )
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Advance the bar."""
-        if self.bar is not None:
-            self.bar.update(1)
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict | None = None, **kwargs: Any) -> None:
-        """Show loss, penalty and surviving share."""
-        for key, name in (("loss", "loss"), ("penalty", "penalty"), ("alive", "alive")):
-            if logs and key in logs:
-                self.shown[name] = f"{logs[key]:.1%}" if key == "alive" else f"{logs[key]:.4g}"
-        if self.bar is not None:
-            self.bar.set_postfix(self.shown, refresh=False)
-
-    def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        """Evaluate for the history (never to choose anything)."""
-        self._evaluate(state, model)
-
-    def _evaluate(self, state: Any, model: Any) -> None:
-        if self.stage.evaluate is None or not state.is_world_process_zero:
-            return
-        metrics = self.stage.evaluate(model)
-        state.log_history.append({"step": state.global_step, "epoch": state.epoch, **metrics})
-        name = next(iter(metrics))
-        self.shown[name] = f"{metrics[name]:.4f}"
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Close the bar."""
-        self.close()
-
-    def close(self) -> None:
-        """Close the bar, if it is open."""
-        if self.bar is not None:
-            self.bar.close()
-
-
-HISTORY_KEYS = ("step", "epoch", "loss", "task", "logits", "hidden", "penalty", "alive", "learning_rate")
-
-
-def run_stage(
-    model: nn.Module, stage: Stage, config: StudyConfig, *, device: str | None = None, quiet: bool = False
-) -> list[dict[str, Any]]:
-    """Train a stage, or go on with it where it was interrupted; changes `model` and returns the history.
-
-    A finished stage is only loaded. The result (trained parameters and history) is renamed into place last.
+    A finished training is only loaded. The result (trained parameters and history) is renamed into place last.
 
     Args:
         model: the network, on any device; left on the CPU in eval mode.
-        stage: what to train on.
-        config: the study's settings.
-        device: "cpu" to stay off accelerators; otherwise the Trainer picks.
-        quiet: no progress bar.
+        training: what to train on.
+        context: of the study.
     """
-    result = stage.folder / "result"
-    if not (result / "history.json").is_file():
-        stage.folder.mkdir(parents=True, exist_ok=True)
-        torch.manual_seed(config.seed)
-        trainer = StudyTrainer(model, stage, config, device, quiet)
-        checkpoint = newest_checkpoint(stage.folder)
+    result = training.folder / RESULT
+    if not result.is_dir():
+        training.folder.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(context.config.seed)
+        trainer = StudyTrainer(model, training, context)
+        checkpoint = checkpoints.newest_checkpoint(training.folder)
         try:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         finally:
             trainer.progress.close()  # an interrupted bar would stand in the last line's way
         trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # drop the autocast wrapper of forward
         if trainer.args.should_save:
-            metric_names = {key for entry in trainer.state.log_history for key in entry} - {"total_flos", "train_loss"}
-            keys = [*HISTORY_KEYS, *sorted(n for n in metric_names if n in _METRICS)]
-            history = [
-                {"stage": stage.name, **{key: entry[key] for key in keys if key in entry}}
-                for entry in trainer.state.log_history
-                if "train_runtime" not in entry
-            ]
-            staging = stage.folder / "result.partial"
-            shutil.rmtree(staging, ignore_errors=True)
-            staging.mkdir()
-            save_file(trained_state(model), staging / STATE)
-            (staging / "history.json").write_text(json.dumps(history), encoding="utf-8")
-            staging.rename(result)
+            with written_aside(result) as aside:
+                aside.mkdir()
+                checkpoints.save_trained_state(model, aside / STATE)
+                history = history_of(training.name, trainer.state.log_history)
+                (aside / HISTORY).write_text(json.dumps(history), encoding="utf-8")
         trainer.accelerator.wait_for_everyone()
     if processes.is_main():
-        for path in (*_checkpoints(stage.folder), stage.folder / STAGING):
-            shutil.rmtree(path, ignore_errors=True)
+        checkpoints.remove_checkpoints(training.folder)
     model.cpu()
-    load_trained_state(model, result / STATE)
+    checkpoints.load_trained_state(model, result / STATE)
     model.eval()
-    return json.loads((result / "history.json").read_text(encoding="utf-8"))
-
-
-_METRICS = ("accuracy", "f1", "mcc", "pearson", "spearman")
+    return json.loads((result / HISTORY).read_text(encoding="utf-8"))

@@ -39,8 +39,8 @@ PLACES = {
     "between a checkpoint's files": rf"open .*{CHECKPOINT}/[^/]+\.",
     "before a checkpoint's rename": r"rename .*staging/checkpoint-\d+$",
     "an old checkpoint's removal": r"(rmtree .*/checkpoint-\d+$|remove (optimizer|scheduler|rng_state|complete))",
-    "the teacher's answer half written": r"pwrite$",
-    "before the answers' rename": r"rename .*cache[^/]*\.partial$",
+    "the teacher's answer half written": r"write states$",
+    "before the answers' rename": r"rename .*/cache\.partial$",
     "a result's file half written": r"torn .*/result[^/]*/",
     "before a result's rename": r"rename .*result\.partial$",
     "the stored teacher half written": r"(torn|open) .*/stored[^/]*/",
@@ -130,7 +130,7 @@ def assert_alike(found: dict[str, Any], whole: dict[str, Any]) -> None:
 
 def test_the_study_has_something_to_lose(whole: dict[str, Any]) -> None:
     """Each network differs from the next, every stage logs, nothing half-written is left."""
-    assert list(whole["weights"]) == ["teacher", "one-shot-0.5", "slim-0.5", "one-shot-0.1", "slim-0.1"]
+    assert list(whole["weights"]) == ["teacher", "one-shot-50", "slim-50", "one-shot-10", "slim-10"]
     assert len({json.dumps(weights) for weights in whole["weights"].values()}) == 5
     stages = [entry["stage"] for entry in whole["history"]]
     assert list(dict.fromkeys(stages)) == ["teacher", "slim", "recover-50", "recover-10"]
@@ -221,7 +221,7 @@ def stored(server: Server) -> Path:
 
 @pytest.mark.parametrize(
     ("number", "reached"),
-    [(signal.SIGTERM, "slim-*/slim/checkpoint-*"), (signal.SIGINT, "slim-*/recover-10-*/result")],
+    [(signal.SIGTERM, "slim-*/checkpoint-*"), (signal.SIGINT, "recover-10-*/result")],
     ids=["SIGTERM while training", "Ctrl-C while measuring"],
 )
 def test_a_signal_ends_the_command_and_it_goes_on(
@@ -243,11 +243,11 @@ def test_a_signal_ends_the_command_and_it_goes_on(
     assert verify(found.folder) == []
     # Weights, masks, factors, history: the same to the byte. The cards have a date.
     files = [
-        {name: entry for name, entry in study.data["files"].items() if name[-3:] != ".md"}
+        {name: entry for name, entry in study.document.files.items() if name[-3:] != ".md"}
         for study in (found, expected)
     ]
     assert files[0] == files[1]
     assert "slim-10/model.safetensors" in files[0]
     for part in ("task", "config", "floor", "selections", "smallest_total_density"):
-        assert found.data[part] == expected.data[part], part
-    assert [row["metrics"] for row in found.results] == [row["metrics"] for row in expected.results]
+        assert getattr(found.document, part) == getattr(expected.document, part), part
+    assert [row.metrics for row in found.results] == [row.metrics for row in expected.results]

@@ -1,8 +1,13 @@
-"""A study from examples to recovered networks: what each stage hands on and stores, and what starts it anew."""
+"""A study from examples to stored networks: what each stage hands on, what starts it anew, and what is stored of it."""
 
 from __future__ import annotations
 
 import dataclasses
+import datetime
+import errno
+import hashlib
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,95 +20,114 @@ from safetensors import safe_open
 
 from pruning import pipeline
 from pruning.bert import backbones
-from pruning.bert.counts import count_parameters
+from pruning.bert.adapter import load_trained
+from pruning.bert.counts import count_flops, count_parameters
 from pruning.bert.shapes import Site
-from pruning.config import StudyConfig
-from pruning.data.batches import encode
-from pruning.data.examples import Examples
-from pruning.data.study_data import StudyData
-from pruning.data.tasks import custom_task
-from pruning.errors import ConfigError, SelectionError
-from pruning.measure.cost import parameters_by_numel
-from pruning.pipeline import RECOVER_FIELDS, SLIM_FIELDS, TEACHER_FIELDS, StudyRun, run_study
+from pruning.config import StudyConfig, with_settings
+from pruning.data import Examples, StudyData, custom_task
+from pruning.errors import ConfigError, SelectionError, StoreError, TrainingError
+from pruning.measure.cost import index_buffers, parameters_by_numel
+from pruning.measure.metrics import floor
+from pruning.measure.scoring import score
+from pruning.pipeline import make_networks, run_study
+from pruning.records import Record
+from pruning.report import Run, identity_of, store_run
 from pruning.selection.budget import Budget
 from pruning.selection.select import select, smallest_total_density
+from pruning.study import Study, verify
+from pruning.study import write as store
+from pruning.study.networks import load_network
+from pruning.study.write import check_destination
+from pruning.training import recover, slim, teacher
+from pruning.training.prepare import check_budgets, drawn, inputs_of, prepare
 from pruning.training.trainer import StudyTrainer
+from pruning.variants import TEACHER, Variant
 from tests.factories.own_data import made_up, scored_pairs
-from tests.factories.quick_run import BUDGETS, SETTINGS, frozen_garbage
+from tests.factories.quick_run import BUDGETS, SETTINGS, frozen_garbage, quick_measurements
 from tests.factories.tiny_backbone import write_backbone
 
-# Settings that decide a result without being in a stage's fields, and what stands for them there.
-ELSEWHERE = {
-    "precision": "resolved on this machine, among the teacher's origins",
-    "budgets": "in the name of each recovery",
-    "recover_epochs": "resolved for each budget, in its recovery's hash",
-    "transfer": "the checksum of its texts is in the recovery's hash",
-    "transfer_rows": "likewise",
-    "ship": "decides what is stored, not what it holds",
-    "checkpoint_steps": "an interrupted run ends the same whatever it is",
-    "cache_bytes": "decides whether hidden states are there to match",
-}
+COMMAND = "python -m pruning run --train-file own.csv"
+STAGES = ("teacher", "cache", "slim", "importance", "recover-50", "recover-10")
 
 
 @dataclass(frozen=True)
 class Made:
-    """A study that was run once for all tests."""
+    """A study that was run once for all tests, in memory and stored."""
 
     config: StudyConfig
     data: StudyData
     runs: Path
-    run: StudyRun
+    run: Run
+    study: Study
 
-    @property
-    def folder(self) -> Path:
-        """Where its stages are."""
-        return self.run.teacher_folder.parents[1]
+    def again(self, data: StudyData | None = None, **changes: Any) -> Run:
+        """The same networks from the same folder, with other settings."""
+        config = with_settings(self.config, {name.replace("__", "."): value for name, value in changes.items()})
+        return make_networks(prepare(config, data or self.data, device="cpu", quiet=True), self.runs)
 
-    @property
-    def slim_folder(self) -> Path:
-        """Where slimming and what follows are."""
-        return next(self.folder.glob("slim-*/slim")).parent
-
-    def again(self, **changes: Any) -> StudyRun:
-        """The same call in the same folder, with other settings."""
-        config = dataclasses.replace(self.config, **changes)
-        return run_study(config, self.data, self.runs, device="cpu", quiet=True)
+    def stage_folder(self, name: str) -> Path:
+        (found,) = (self.runs / self.data.task.name).glob(f"{name}-*")
+        return found
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick() -> Iterator[None]:
-    with frozen_garbage():
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with frozen_garbage(), quick_measurements(peak_memory=1_000_000):
         yield
 
 
 @pytest.fixture(scope="module")
-def backbone(tmp_path_factory: pytest.TempPathFactory) -> str:
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("backbones") / "tiny"
     write_backbone(folder)
-    return str(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(backbones.FOLDERS_VARIABLE, str(folder.parent))
+        yield str(folder)
+
+
+def make(runs: Path, data: StudyData, settings: dict[str, Any]) -> Made:
+    """Run a study as the command does, and keep its networks."""
+    config = with_settings(StudyConfig(), SETTINGS | settings)
+    kept: list[Run] = []
+
+    def keep(run: Run, *rest: Any, **named: Any) -> Study:
+        kept.append(run)
+        return store_run(run, *rest, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "store_run", keep)
+        study = run_study(
+            config, data, runs / "studies" / "own", runs=runs / "runs", command=COMMAND, device="cpu", quiet=True
+        )
+    assert study is not None
+    return Made(config, data, runs / "runs", kept[0], study)
+
+
+def own_data(validation: int = 30) -> StudyData:
+    task = custom_task("own", ("text",), ("no", "yes"))
+    return StudyData(task, made_up(56, 0), {"validation": made_up(validation, 1)}, "file own.csv")
 
 
 @pytest.fixture(scope="module")
 def single(tmp_path_factory: pytest.TempPathFactory, backbone: str) -> Made:
     """Single texts in two classes, a teacher by adapter, two budgets."""
-    runs = tmp_path_factory.mktemp("single")
-    data = StudyData(
-        custom_task("own", ("text",), ("no", "yes")), made_up(56, 0), {"validation": made_up(20, 1)}, "made up"
-    )
-    config = StudyConfig(backbone=backbone, budgets=BUDGETS, **SETTINGS)
-    return Made(config, data, runs, run_study(config, data, runs, device="cpu", quiet=True))
+    return make(tmp_path_factory.mktemp("single"), own_data(), {"backbone": backbone, "budgets": BUDGETS})
 
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory, backbone: str) -> Made:
-    """Pairs of texts with a score, a fully fine-tuned teacher, another penalty, two sites of the five."""
-    runs = tmp_path_factory.mktemp("pairs")
-    train, validation = (scored_pairs(rows, seed) for rows, seed in ((40, 0), (12, 1)))
+    """Pairs of texts with a score, a fully fine-tuned teacher, another penalty and kind of budget, two sites."""
     task = custom_task("similar", ("first", "second"), None, label="score")
-    data = StudyData(task, train, {"validation": validation}, "made up")
-    sites = (Site.ATTENTION_CONTEXT, Site.FFN_HIDDEN)
-    config = StudyConfig(backbone=backbone, budgets=(0.3,), teacher="full", penalty="l1", sites=sites, **SETTINGS)
-    return Made(config, data, runs, run_study(config, data, runs, device="cpu", quiet=True))
+    data = StudyData(task, scored_pairs(40, 0), {"validation": scored_pairs(12, 1)}, "made up")
+    settings = {
+        "backbone": backbone,
+        "budgets": (0.3,),
+        "budget_kind": "flop_ratio",
+        "teacher": "full",
+        "penalty": "l1",
+        "sites": (Site.ATTENTION_CONTEXT, Site.FFN_HIDDEN),
+    }
+    return make(tmp_path_factory.mktemp("pairs"), data, settings)
 
 
 def states_equal(first: Any, second: Any) -> bool:
@@ -116,42 +140,46 @@ def states_equal(first: Any, second: Any) -> bool:
 
 def test_each_network_is_the_selection_of_its_budget(single: Made) -> None:
     dense = count_parameters(single.run.factors.shape.network()).total
-    assert [network.budget for network in single.run.networks] == list(BUDGETS)
+    assert [network.cut.budget.value for network in single.run.networks] == list(BUDGETS)
     for network in single.run.networks:
-        again = select(single.run.factors, Budget("total_density", network.budget), single.config.selection)
-        assert all((again.masks[site] == network.selection.masks[site]).all() for site in Site)
-        assert np.array_equal(again.pieces, network.selection.pieces)
-        assert (again.rank, again.shape) == (network.selection.rank, network.selection.shape)
-        for model in (network.one_shot, network.recovered):
-            assert parameters_by_numel(model) == network.selection.parameters.total <= network.budget * dense
+        selection = network.cut.selection
+        again = select(single.run.factors, network.cut.budget, single.config.selection)
+        assert all((again.masks[site] == selection.masks[site]).all() for site in Site)
+        assert np.array_equal(again.pieces, selection.pieces)
+        assert (again.rank, again.shape) == (selection.rank, selection.shape)
+        for model in (network.cut.model, network.recovered.model):
+            assert parameters_by_numel(model) == selection.parameters.total <= network.cut.budget.value * dense
             assert not model.training
-        assert len(network.tokenizer) == len(network.selection.pieces)
+        assert len(network.recovered.tokenizer) == len(selection.pieces)
 
 
 def test_recovery_changes_what_is_stored_in_half_precision(single: Made) -> None:
     for network in single.run.networks:
-        assert not states_equal(network.one_shot, network.recovered)
-        for name, tensor in network.recovered.state_dict().items():
+        assert not states_equal(network.cut.model, network.recovered.model)
+        for name, tensor in network.recovered.model.state_dict().items():
             assert torch.equal(tensor, tensor.half().to(tensor.dtype)), name
 
 
 def test_cut_tokenizers_know_every_text(single: Made) -> None:
     texts = [*single.data.train.texts, "zebra 42!", "wormhole's edge"]
-    for network in single.run.networks:
-        ids = network.tokenizer(texts)["input_ids"]
-        assert not any(network.tokenizer.unk_token_id in row for row in ids)
+    for tokenizer in (network.recovered.tokenizer for network in single.run.networks):
+        assert not any(tokenizer.unk_token_id in row for row in tokenizer(texts)["input_ids"])
 
 
 def test_the_teacher_is_what_is_stored(single: Made) -> None:
-    found = backbones.load_backbone(single.run.backbone, single.data.task, seed=7)
-    assert states_equal(backbones.load_trained(found, single.run.teacher_folder), single.run.teacher)
-    files = {path.name for path in single.run.teacher_folder.iterdir()}
-    assert files == {"adapter_config.json", "adapter_model.safetensors"}
-    with safe_open(single.run.teacher_folder / "adapter_model.safetensors", framework="numpy") as tensors:
+    found = backbones.load_backbone(single.run.context.backbone, single.data.task, seed=7)
+    folder = single.run.teacher.folder
+    assert states_equal(load_trained(found, folder), single.run.teacher.model)
+    assert {path.name for path in folder.iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
+    with safe_open(folder / "adapter_model.safetensors", framework="numpy") as tensors:
         assert {tensors.get_slice(name).get_dtype() for name in tensors.keys()} == {"F16"}  # noqa: SIM118
-    text = (single.run.teacher_folder / "adapter_config.json").read_text()
-    assert str(single.runs.parent) not in text  # what ships names no path of the machine that made it
-    assert single.config.backbone not in text
+
+
+def test_an_adapter_names_its_own_backbone_and_no_path(single: Made) -> None:
+    text = (single.study.folder / "teacher" / "adapter_config.json").read_text()
+    assert json.loads(text)["base_model_name_or_path"] == single.study.document.backbone.name == "tiny"
+    for path in [file for file in single.study.folder.rglob("*") if file.suffix in (".json", ".md")]:
+        assert single.config.backbone not in path.read_text(), path
 
 
 def test_factors_are_of_the_slimmed_network_and_its_texts(single: Made) -> None:
@@ -166,10 +194,16 @@ def test_factors_are_of_the_slimmed_network_and_its_texts(single: Made) -> None:
             assert np.ptp(values) > 0, (criterion, site)
     heads = factors.by_criterion["head_gradient"][Site.ATTENTION_CONTEXT]
     assert heads.shape == (factors.shape.layers, factors.shape.heads)
-    ids = np.concatenate(encode(single.run.tokenizer, single.data.train, single.config.max_length).input_ids)
-    counted = np.bincount(ids, minlength=factors.shape.vocabulary)
+    counted = np.bincount(np.concatenate(single.run.context.texts.input_ids), minlength=factors.shape.vocabulary)
     assert np.array_equal(factors.pieces.counts[counted > 0], counted[counted > 0])
     assert (factors.pieces.counts[counted == 0] <= 0).all()
+
+
+def test_slimming_moves_weights_only_of_a_fully_fine_tuned_teacher(single: Made, pairs: Made) -> None:
+    """What every stored study was made by."""
+    for made, moves in ((single, False), (pairs, True)):
+        before, after = made.run.teacher.model.state_dict(), made.run.slimmed.model.state_dict()
+        assert any(not torch.equal(before[name], after[name]) for name in before) is moves
 
 
 def test_history_follows_every_stage(single: Made) -> None:
@@ -187,55 +221,66 @@ def test_history_follows_every_stage(single: Made) -> None:
 
 
 def test_seconds_of_every_stage_are_kept(single: Made) -> None:
-    assert list(single.run.seconds) == ["teacher", "cache", "slim", "recover-50", "recover-10"]
-    kept = {path.stem: float(path.read_text()) for path in single.folder.rglob("*.seconds")}
-    for stage, seconds in single.run.seconds.items():  # recover-50-1a2b3c4d.seconds: named with the stage's settings
-        assert [spent for name, spent in kept.items() if name.startswith(stage)] == [seconds]
-    assert len(kept) == len(single.run.seconds)
+    assert tuple(single.run.seconds) == STAGES
+    for name, seconds in single.run.seconds.items():
+        kept = json.loads((single.stage_folder(name) / "seconds.json").read_text())
+        assert kept == {"seconds": seconds, "finished": True}
 
 
-def test_pairs_with_scores(pairs: Made) -> None:
+def test_pairs_with_scores_and_a_budget_of_flops(pairs: Made) -> None:
     run = pairs.run
-    assert {path.name for path in run.teacher_folder.iterdir()} == {"model.safetensors"}
-    found = backbones.load_trained(backbones.load_backbone(run.backbone, pairs.data.task), run.teacher_folder)
-    assert states_equal(found, run.teacher)
-    assert set(run.factors.by_criterion["alpha"]) == set(pairs.config.sites)
-    network = run.networks[0].recovered
-    assert network.config.problem_type == "regression"
-    assert network.config.id2label == {0: "score"}
-    encoded = encode(run.networks[0].tokenizer, pairs.data.validation["validation"], pairs.config.max_length)
-    assert pipeline.encoded_logits(network, encoded).shape == (12, 1)
+    assert {path.name for path in run.teacher.folder.iterdir()} == {"model.safetensors"}
+    found = load_trained(backbones.load_backbone(run.context.backbone, pairs.data.task), run.teacher.folder)
+    assert states_equal(found, run.teacher.model)
+    assert set(run.factors.by_criterion["alpha"]) == set(pairs.config.slim.sites)
+    (network,) = run.networks
+    assert network.recovered.model.config.problem_type == "regression"
+    assert network.recovered.model.config.id2label == {0: "score"}
+    assert network.cut.selection.flop_ratio <= 0.3
+    assert pairs.study.variants == ("teacher", "one-shot-flops-30", "slim-flops-30")
     assert {name for entry in run.history for name in entry} >= {"pearson", "spearman"}
+    assert verify(pairs.study.folder) == []
 
 
-def test_logits_come_in_the_examples_order(single: Made) -> None:
-    encoded = encode(single.run.tokenizer, single.data.train, single.config.max_length)
-    logits = pipeline.encoded_logits(single.run.teacher, encoded)
-    for index in (0, 17, 55):
-        one = encode(single.run.tokenizer, single.data.train.take([index]), single.config.max_length)
-        np.testing.assert_allclose(logits[index], pipeline.encoded_logits(single.run.teacher, one)[0], atol=1e-5)
+def test_a_budget_of_milliseconds_is_measured_once(single: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = {"budget_kind": "latency_ratio", "budgets": (0.95,)}
+    run = single.again(**changes)
+    assert run.networks[0].cut.budget.name == "latency-95"
+    described = json.loads((single.stage_folder("latency") / "stage.json").read_text())
+    assert described["settings"]["device"] == "cpu"
+    monkeypatch.setattr(pipeline, "latency_table", None)
+    again = single.again(**changes)
+    assert states_equal(again.networks[0].recovered.model, run.networks[0].recovered.model)
 
 
 # ---- what is trained again and what is not -----------------------------------------------------------------------
 
 
-def test_every_setting_counts_somewhere() -> None:
+# Settings that no stage's identity has to name, and why.
+ELSEWHERE = {
+    "backbone": "its files' checksums are among the run's inputs",
+    "train_rows": "so is the checksum of the rows",
+    "budgets": "each has a recovery of its own",
+    "budget_kind": "likewise",
+    "ship": "decides what is stored, not what it holds",
+    "trainer.precision": "as resolved on this machine",
+    "trainer.checkpoint_steps": "an interrupted run ends the same whatever it is",
+    "recover.cache_bytes": "decides whether hidden states are kept, which is named",
+    "recover.transfer": "the checksum of the texts is named",
+    "recover.transfer_rows": "likewise",
+    "recover.epochs": "as resolved for each budget",
+}
+
+
+def test_every_setting_counts_somewhere(single: Made) -> None:
     """Else another setting would pick up a result that was made without it."""
-    counted = [*TEACHER_FIELDS, *SLIM_FIELDS, *RECOVER_FIELDS, *ELSEWHERE]
-    assert sorted(counted) == sorted(field.name for field in dataclasses.fields(StudyConfig))
-
-
-def test_a_finished_study_is_only_read(single: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    def train(*arguments: Any, **named: Any) -> None:
-        raise AssertionError("nothing is left to train")
-
-    monkeypatch.setattr(StudyTrainer, "train", train)
-    again = single.again()
-    assert states_equal(again.teacher, single.run.teacher)
-    for first, second in zip(single.run.networks, again.networks, strict=True):
-        assert states_equal(first.one_shot, second.one_shot)
-        assert states_equal(first.recovered, second.recovered)
-    assert again.history == single.run.history
+    described = [json.loads((single.stage_folder(name) / "stage.json").read_text()) for name in STAGES]
+    text = json.dumps([[stage["settings"], stage["inputs"]] for stage in described])
+    for name in StudyConfig.__struct_fields__:
+        stage = getattr(single.config, name)
+        fields = [f"{name}.{field}" for field in stage.__struct_fields__] if isinstance(stage, Record) else [name]
+        for field in fields:
+            assert (f'"{field.rpartition(".")[2]}":' in text) or field in ELSEWHERE, field
 
 
 class Starts(Exception):
@@ -245,14 +290,26 @@ class Starts(Exception):
 @pytest.fixture
 def starting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stages that are finished are read; the first one that is not raises `Starts` with its name."""
-    real = pipeline.run_stage
+    for module in (teacher, slim, recover):
+        real = module.train
 
-    def stage_of(model: Any, stage: Any, config: Any, **named: Any) -> Any:
-        if not (stage.folder / "result").is_dir():
-            raise Starts(stage.name)
-        return real(model, stage, config, **named)
+        def train(model: Any, training: Any, context: Any, real: Any = real) -> Any:
+            if not (training.folder / "result").is_dir():
+                raise Starts(training.name)
+            return real(model, training, context)
 
-    monkeypatch.setattr(pipeline, "run_stage", stage_of)
+        monkeypatch.setattr(module, "train", train)
+
+
+def test_a_finished_study_is_only_read(single: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(StudyTrainer, "train", None)
+    again = single.again()
+    assert states_equal(again.teacher.model, single.run.teacher.model)
+    for first, second in zip(single.run.networks, again.networks, strict=True):
+        assert states_equal(first.cut.model, second.cut.model)
+        assert states_equal(first.recovered.model, second.recovered.model)
+    assert again.history == single.run.history
+    assert again.seconds == single.run.seconds
 
 
 @pytest.mark.usefixtures("starting")
@@ -260,14 +317,17 @@ def starting(monkeypatch: pytest.MonkeyPatch) -> None:
     ("changes", "stage"),
     [
         ({"seed": 1}, "teacher"),
-        ({"teacher_rate": 1e-4}, "teacher"),
+        ({"teacher__rate": 1e-4}, "teacher"),
         ({"train_rows": 30}, "teacher"),
-        ({"precision": "bfloat16"}, "teacher"),
-        ({"alpha_rate": 1e-2}, "slim"),
-        ({"penalty": "l1"}, "slim"),
-        ({"temperature": 1.0}, "slim"),
-        ({"recover_rate": 1e-4}, "recover-50"),
+        ({"max_length": 12}, "teacher"),
+        ({"trainer__precision": "bfloat16"}, "teacher"),
+        ({"slim__alpha_rate": 1e-2}, "slim"),
+        ({"slim__penalty": "l1"}, "slim"),
+        ({"distillation__temperature": 1.0}, "slim"),
+        ({"recover__rate": 1e-4}, "recover-50"),
+        ({"recover__cache_bytes": 0}, "recover-50"),  # hidden states are matched no longer
         ({"criterion": "taylor"}, "recover-50"),
+        ({"selection__general_share": 0.9}, "recover-50"),
         ({"recover_epochs": 3}, "recover-10"),  # a quarter of 3 is as many as a quarter of 2
         ({"budgets": (0.5, 0.3)}, "recover-30"),
     ],
@@ -285,32 +345,47 @@ def test_what_does_not_count_starts_nothing(single: Made, changes: dict[str, Any
 
 
 @pytest.mark.usefixtures("starting")
-def test_other_texts_to_learn_from_start_recovery_anew(single: Made) -> None:
-    unlabelled = Examples(made_up(6, 5).texts, None, np.full(6, -1), "others", is_labelled=False)
-    data = dataclasses.replace(single.data, transfer=unlabelled)
-    with pytest.raises(Starts, match=r"^recover-50$"):
-        run_study(single.config, data, single.runs, device="cpu", quiet=True)
-    rows = [np.load(path).shape[0] for path in single.folder.glob("cache*/logits.npy")]
-    assert sorted(rows) == [56, 62]  # the teacher answered the others, too
+def test_other_texts_to_report_on_start_anew(single: Made) -> None:
+    """The history holds what the network scored on them."""
+    with pytest.raises(Starts, match=r"^teacher$"):
+        single.again(own_data(validation=29))
 
 
 @pytest.mark.usefixtures("starting")
-def test_factors_under_another_general_share_are_their_own(single: Made) -> None:
-    """The spectrum of the table is weighted by it."""
-    selection = dataclasses.replace(single.config.selection, general_share=0.9)
+def test_other_texts_to_learn_from_start_recovery_anew(single: Made) -> None:
+    unlabelled = Examples(made_up(6, 5).texts, None, np.full(6, -1), "others", is_labelled=False)
     with pytest.raises(Starts, match=r"^recover-50$"):
-        single.again(selection=selection)
-    files = [path.read_bytes() for path in single.slim_folder.glob("factors*.safetensors")]
-    assert len(files) == len(set(files)) == 2
+        single.again(dataclasses.replace(single.data, transfer=unlabelled))
+    assert len(np.load(single.stage_folder("transfer-cache") / "cache" / "logits.npy")) == 62  # the others, too
+
+
+@pytest.mark.usefixtures("starting")
+def test_a_new_criterion_is_computed(single: Made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Factors that are there were found without it."""
+    asked = []
+    monkeypatch.setattr(pipeline, "CRITERIA", [*pipeline.CRITERIA, "magnitude"])
+    monkeypatch.setattr(pipeline, "gather_factors", lambda *given, **named: asked.append(1) or single.run.factors)
+    with pytest.raises(Starts, match=r"^recover-50$"):
+        single.again()
+    assert asked == [1]
+
+
+def test_recovery_does_without_hidden_states_where_there_is_no_room(single: Made) -> None:
+    run = single.again(recover__cache_bytes=0, budgets=(0.5,))
+    recovered = [entry for entry in run.history if entry["stage"] == "recover-50"]
+    assert all("hidden" not in entry for entry in recovered)
+    assert any("logits" in entry for entry in recovered)
+    assert not states_equal(run.networks[0].recovered.model, single.run.networks[0].recovered.model)
 
 
 # ---- what cannot work, said before anything is trained -----------------------------------------------------------
 
 
 def test_a_budget_out_of_reach_is_refused_before_training(single: Made, tmp_path: Path) -> None:
-    config = dataclasses.replace(single.config, budgets=(0.5, 0.01))
+    config = with_settings(single.config, {"budgets": (0.5, 0.01)})
+    context = prepare(config, single.data, device="cpu", quiet=True)
     with pytest.raises(SelectionError, match=r"budget total_density=0.01: below what is reachable") as early:
-        run_study(config, single.data, tmp_path / "runs", device="cpu", quiet=True)
+        make_networks(context, tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
     with pytest.raises(SelectionError) as late:
         select(single.run.factors, Budget("total_density", 0.01), config.selection)
@@ -319,70 +394,236 @@ def test_a_budget_out_of_reach_is_refused_before_training(single: Made, tmp_path
 
 def test_the_smallest_budget_is_not_refused(single: Made) -> None:
     smallest = smallest_total_density(single.run.factors, single.config.selection)
-    for budget, is_refused in ((smallest * 1.001, False), (smallest * 0.999, True)):
-        config = dataclasses.replace(single.config, budgets=(budget,))
-        arguments = (config, single.data.task, single.run.backbone, single.run.tokenizer)
-        if is_refused:
-            with pytest.raises(SelectionError):
-                pipeline._check_budgets(*arguments)
-        else:
-            pipeline._check_budgets(*arguments)
+    contexts = [
+        dataclasses.replace(single.run.context, config=with_settings(single.config, {"budgets": (smallest * factor,)}))
+        for factor in (1.001, 0.999)
+    ]
+    check_budgets(contexts[0], None)
+    with pytest.raises(SelectionError):
+        check_budgets(contexts[1], None)
 
 
 def test_texts_longer_than_the_backbone_reads_are_refused(make_bert: Any, single: Made, tmp_path: Path) -> None:
     folder = tmp_path / "short"
     make_bert(vocab_size=101, max_position_embeddings=12).save_pretrained(folder)
-    single.run.tokenizer.save_pretrained(folder)
-    config = dataclasses.replace(single.config, backbone=str(folder))
+    single.run.context.tokenizer.save_pretrained(folder)
     with pytest.raises(ConfigError, match=r"^max_length 16: backbone '.*short' has 12 positions$"):
-        run_study(config, single.data, tmp_path / "runs", device="cpu", quiet=True)
+        prepare(with_settings(single.config, {"backbone": str(folder)}), single.data, device="cpu")
+
+
+def test_texts_to_learn_from_must_be_there(single: Made) -> None:
+    config = with_settings(single.config, {"recover.transfer": ("rte",)})
+    with pytest.raises(ConfigError, match=r"^recover.transfer rte: expected their texts in the data$"):
+        prepare(config, single.data, device="cpu")
 
 
 def test_fewer_rows_are_drawn_with_the_seed(single: Made) -> None:
-    config = dataclasses.replace(single.config, train_rows=10)
-    drawn = pipeline._subsample(single.data.train, config)
-    positions = [single.data.train.texts.index(text) for text in drawn.texts]
-    assert len(drawn) == 10
+    train = single.data.train
+    few = drawn(train, 10, seed=0)
+    positions = [train.texts.index(text) for text in few.texts]
+    assert len(few) == 10
     assert positions == sorted(positions)
-    assert "10 rows drawn with seed 0" in drawn.origin
-    assert pipeline._subsample(single.data.train, config).sha256 == drawn.sha256
-    other = dataclasses.replace(config, seed=1)
-    assert pipeline._subsample(single.data.train, other).sha256 != drawn.sha256
-    assert pipeline._subsample(single.data.train, single.config) is single.data.train
+    assert "10 rows drawn with seed 0" in few.origin
+    assert drawn(train, 10, seed=0).sha256 == few.sha256 != drawn(train, 10, seed=1).sha256
+    assert drawn(train, 0, seed=0) is train
 
 
-def test_recovery_does_without_hidden_states_where_there_is_no_room(single: Made, tmp_path: Path) -> None:
-    config = dataclasses.replace(single.run.config, cache_bytes=0)
-    encoded = encode(single.run.tokenizer, single.data.train, config.max_length)
-    cache = pipeline._cache(config, single.run.teacher, encoded, tmp_path / "cache", "cpu", quiet=True)
-    assert not cache.has_hidden
-    slimmed, _ = pipeline.slim(
-        config,
-        single.data.task,
-        single.run.teacher,
-        encoded,
-        encoded,
-        cache,
-        single.slim_folder / "slim",
-        "cpu",
-        quiet=True,
+def test_a_full_disk_names_the_stage(single: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*given: Any, **named: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pipeline, "train_teacher", full)
+    with pytest.raises(TrainingError, match=rf"^{tmp_path}/own/teacher-\w+: No space left on device; expected free"):
+        make_networks(single.run.context, tmp_path)
+
+
+# ---- the stored study --------------------------------------------------------------------------------------------
+
+
+def row_of(study: Study, variant: str) -> Any:
+    (row,) = [row for row in study.results if row.variant == Variant.parse(variant)]
+    return row
+
+
+def test_the_study_is_whole(single: Made) -> None:
+    study = single.study
+    assert verify(study.folder) == []
+    assert study.variants == ("teacher", "one-shot-50", "slim-50", "one-shot-10", "slim-10")
+    assert [row.variant.name for row in study.results if row.shipped] == ["teacher", "slim-10"]
+    assert [
+        json.loads(line) for line in (study.folder / "history.jsonl").read_text().splitlines()
+    ] == single.run.history
+    files = {path.name for path in (study.folder / "slim-10").iterdir()}
+    assert files == {"README.md", "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+
+
+def test_stored_selections_say_what_was_cut(single: Made) -> None:
+    document = single.study.document
+    for network in single.run.networks:
+        stored, selection = document.selections[network.cut.budget.name], network.cut.selection
+        assert (stored.budget, stored.criterion, stored.settings) == (
+            network.cut.budget,
+            "alpha",
+            single.config.selection,
+        )
+        assert stored.network == selection.shape
+        assert (stored.total_density, stored.encoder_density) == (selection.total_density, selection.encoder_density)
+    assert document.smallest_total_density == smallest_total_density(single.run.factors, single.config.selection)
+
+
+def test_parameters_are_those_of_the_saved_tensors(single: Made) -> None:
+    """By `numel` of the file, and of every network in memory where no file is stored."""
+    rows = {row.variant.name: row for row in single.study.results}
+    with safe_open(single.study.folder / "slim-10" / "model.safetensors", framework="pt") as tensors:
+        saved = [tensors.get_tensor(name) for name in tensors.keys()]  # noqa: SIM118
+    assert sum(tensor.numel() for tensor in saved if tensor.is_floating_point()) == rows["slim-10"].parameters.total
+    assert {tensor.dtype for tensor in saved if tensor.is_floating_point()} == {torch.float16}
+    whole = sum(parameter.numel() for parameter in single.run.teacher.model.parameters())
+    assert rows["teacher"].parameters.total == whole
+    for variant, network in single.run.by_variant().items():
+        row = rows[variant.name]
+        assert row.parameters.total == parameters_by_numel(network.model) or variant.is_teacher
+        assert row.total_density == row.parameters.total / whole
+        assert row.encoder_density == row.parameters.encoder / rows["teacher"].parameters.encoder
+        assert (row.index_buffers, row.index_bytes) == ((0, 0) if variant.is_teacher else index_buffers(network.model))
+
+
+def test_costs_are_those_of_the_widths(single: Made) -> None:
+    dense = single.run.factors.shape.network()
+    for network in single.run.networks:
+        row = row_of(single.study, f"slim-{network.cut.budget.name}")
+        assert row.flops.total == count_flops(network.cut.selection.shape, row.flops.length)
+        assert row.flop_ratio == row.flops.total / count_flops(dense, row.flops.length)
+    teacher_row = row_of(single.study, "teacher")
+    assert (teacher_row.total_density, teacher_row.encoder_density, teacher_row.flop_ratio) == (1.0, 1.0, 1.0)
+
+
+def test_sizes_are_of_the_files(single: Made) -> None:
+    folder = single.study.folder / "slim-10"
+    without_card = sum(path.stat().st_size for path in folder.iterdir() if path.name != "README.md")
+    assert row_of(single.study, "slim-10").size_bytes == without_card
+    assert row_of(single.study, "one-shot-10").size_bytes is None
+    # Two bytes a parameter, and a little more for names and the tokenizer.
+    assert row_of(single.study, "teacher").size_bytes > 2 * row_of(single.study, "teacher").parameters.total
+    assert row_of(single.study, "slim-10").peak_memory_bytes == 1_000_000
+
+
+def test_scores_are_those_of_the_reloaded_networks(single: Made) -> None:
+    networks = {variant: load_network(single.study, variant) for variant in (TEACHER, Variant.parse("slim-10"))}
+    examples = single.data.validation["validation"]
+    for row in score(single.data.task, networks, examples, "validation", seed=0):
+        stored = row_of(single.study, row.variant.name)
+        for field in row.__struct_fields__:
+            assert getattr(stored, field) == getattr(row, field), field
+    assert single.study.document.floor == floor(single.data.task, examples.labels)
+
+
+def test_speed_is_of_the_teacher_and_the_recovered(single: Made) -> None:
+    speed = single.study.document.speed
+    assert {row.variant.name for row in speed} == {"teacher", "slim-50", "slim-10"}
+    assert {row.length for row in speed} == {16, "real"}
+    assert {row.batch for row in speed} == {1, 32}
+
+
+def test_provenance_says_where_every_number_comes_from(single: Made) -> None:
+    provenance = single.study.document.provenance
+    train, validation = single.data.train, single.data.validation["validation"]
+    assert provenance.command == COMMAND
+    assert provenance.commit is None or re.fullmatch(r"[0-9a-f]{12}\+?", provenance.commit)
+    assert datetime.datetime.fromisoformat(provenance.date).utcoffset() == datetime.timedelta(0)
+    assert provenance.libraries["torch"] == torch.__version__
+    assert (provenance.data.train.rows, provenance.data.train.sha256) == (56, train.sha256)
+    assert (provenance.data.validation.rows, provenance.data.validation.sha256) == (30, validation.sha256)
+    assert provenance.data.transfer is None
+    assert set(provenance.seconds) == set(STAGES)
+    assert provenance.precision == "float32"
+    assert single.study.document.config == single.run.context.config.replace(backbone="tiny")
+
+
+# ---- what stands in the way of storing ---------------------------------------------------------------------------
+
+
+def content(folder: Path) -> dict[str, str]:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_its_identity_is_known_before_training(single: Made) -> None:
+    folder, context = single.study.folder, single.run.context
+    check_destination(folder, identity_of(context), overwrite=True)
+    with pytest.raises(StoreError, match="this study is stored there already"):
+        check_destination(folder, identity_of(context))
+    other = prepare(single.config.replace(seed=1), single.data, device="cpu")
+    fewer = prepare(single.config, dataclasses.replace(single.data, train=made_up(40, 0)), device="cpu")
+    for context, differs in ((other, r"\(config.seed 0 there, 1 here\), .*such as 'own-2'"), (fewer, "training data")):
+        with pytest.raises(StoreError, match=f"holds another study.*{differs}"):
+            check_destination(folder, identity_of(context), overwrite=True)
+
+
+def test_another_study_in_the_way_is_said_before_training(single: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "make_networks", None)
+    with pytest.raises(StoreError, match="this study is stored there already"):
+        run_study(single.config, single.data, single.study.folder, runs=single.runs, command=COMMAND, device="cpu")
+
+
+def test_the_same_study_is_replaced_when_asked(single: Made) -> None:
+    folder, before = single.study.folder, content(single.study.folder)
+    again = store_run(single.run, folder, command=f"{COMMAND} --overwrite", overwrite=True)
+    assert verify(folder) == []
+    assert again.document.provenance.command.endswith("--overwrite")
+    changed = {name for name, checksum in content(folder).items() if before[name] != checksum}
+    assert changed <= {"study.json", "slim-10/README.md"}  # dates; every array is the same
+
+
+def test_a_full_disk_leaves_the_earlier_study(single: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, before = single.study.folder, content(single.study.folder)
+    write, done = store._write, []
+
+    def write_some(path: Path, data: bytes) -> Any:
+        done.append(path)
+        if len(done) > 4:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write(path, data)
+
+    monkeypatch.setattr(store, "_write", write_some)
+    with pytest.raises(StoreError, match=r"^.*own: the study cannot be stored: No space left on device$"):
+        store_run(single.run, folder, command=COMMAND, overwrite=True)
+    assert content(folder) == before
+    assert [path.name for path in folder.parent.iterdir()] == ["own"]
+
+
+def test_a_teacher_whose_metric_is_0_is_stored(single: Made, tmp_path: Path) -> None:
+    """A constant one scores 0 in Matthews correlation: there is nothing to retain, and all the rest is stored."""
+    run = single.run
+    task = dataclasses.replace(run.context.task, metrics=("mcc",))
+    data = dataclasses.replace(run.context.data, task=task)
+    constant = backbones.load_backbone(run.context.backbone, task)
+    with torch.no_grad():
+        constant.classifier.weight.zero_()
+        constant.classifier.bias.copy_(torch.tensor([0.0, 5.0]))
+    folder = tmp_path / "teacher"
+    teacher.store_teacher(constant, folder, "tiny")
+    changed = dataclasses.replace(
+        run,
+        context=dataclasses.replace(run.context, data=data),
+        teacher=dataclasses.replace(run.teacher, model=constant, folder=folder),
     )
-    network, history = pipeline.cut_and_recover(
-        config,
-        single.data.task,
-        0.5,
-        slimmed,
-        single.run.factors,
-        single.run.tokenizer,
-        single.data.train,
-        encoded,
-        single.data.validation,
-        cache,
-        tmp_path / "recover",
-        "recover-50",
-        "cpu",
-        quiet=True,
-    )
-    assert all("hidden" not in entry for entry in history)
-    assert any("logits" in entry for entry in history)
-    assert not states_equal(network.recovered, single.run.networks[0].recovered)
+    study = store_run(changed, tmp_path / "constant", command=COMMAND)
+    assert verify(study.folder) == []
+    assert row_of(study, "teacher").metrics["mcc"] == 0
+    assert {row.retention for row in study.results} == {None}
+    assert "undefined, the teacher scores 0" in (study.folder / "slim-10" / "README.md").read_text()
+
+
+def test_stages_depend_on_the_tokenizer_and_configuration_of_a_backbone(single: Made, tmp_path: Path) -> None:
+    """Whose weights may be the same."""
+    found = single.run.context.backbone
+    inputs = inputs_of(single.run.context)
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in found.folder.iterdir():
+        (other / path.name).write_bytes(path.read_bytes())
+    moved = dataclasses.replace(single.run.context, backbone=dataclasses.replace(found, folder=other, name="other"))
+    assert inputs_of(moved) == inputs
+    (other / "config.json").write_text((other / "config.json").read_text() + " ")
+    assert inputs_of(moved) != inputs

@@ -219,7 +219,7 @@ def test_interrupted(own: Made, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_bar_does_not_stand_in_the_last_lines_way(own: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pruning.training.trainer import StudyProgress
+    from pruning.training.progress import StudyProgress
 
     def interrupt(*arguments: Any, **named: Any) -> None:
         raise KeyboardInterrupt

@@ -9,7 +9,7 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +20,17 @@ from accelerate.data_loader import prepare_data_loader
 from torch.utils.data import DataLoader
 from transformers import TrainerState
 
-from pruning.data.batches import EpochBuckets
+from pruning.data import EpochBuckets
 from pruning.errors import ConfigError
 from pruning.study import read_study, verify
+from pruning.training import context as training_context
 from pruning.training import processes
 from pruning.training import trainer as training
 from tests.conftest import build_bert
 from tests.factories.own_data import write_csv
+from tests.factories.small_training import BATCH, make_context, make_training
 from tests.factories.tiny_backbone import write_backbone
 from tests.interrupted_run import ROOT
-from tests.pruning.test_training import BATCH, CONFIG, make_stage
 
 # ---- two processes, started by torchrun ----------------------------------------------------------------------------
 
@@ -51,7 +52,7 @@ class Launched:
 
     def stage_files(self, name: str) -> dict[str, str]:
         runs = self.folder / name / "runs"
-        files = [path for path in runs.rglob("*") if path.is_file() and ".seconds" not in path.name]
+        files = [path for path in runs.rglob("*") if path.is_file() and path.name != "seconds.json"]
         return {str(path.relative_to(runs)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -92,7 +93,7 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Launched:
 def test_a_study_in_two_processes_is_stored_whole(launched: Launched) -> None:
     assert [launched.codes(number)[0] for number in (0, 1)] == [0, 0], launched.output(0, 0)
     study = read_study(launched.folder / "whole" / "studies" / "own")
-    assert study.data["provenance"]["processes"] == 2
+    assert study.document.provenance.processes == 2
     assert verify(study.folder) == []
     lines = (study.folder / "history.jsonl").read_text().splitlines()
     steps = {entry["stage"]: entry["step"] for entry in map(json.loads, lines)}
@@ -145,9 +146,9 @@ def test_more_processes_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_one_process_takes_one_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several would have the Trainer wrap the network in nn.DataParallel."""
-    monkeypatch.setattr(training, "_has_accelerator", lambda: True)
+    monkeypatch.setattr(training_context, "has_accelerator", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
-    trainer = training.StudyTrainer(build_bert(), make_stage(tmp_path), CONFIG, None, True)
+    trainer = training.StudyTrainer(build_bert(), make_training(tmp_path), replace(make_context(), device=None))
     assert (trainer.args.n_gpu, trainer.args.train_batch_size) == (1, BATCH)
 
 

@@ -1,0 +1,140 @@
+"""The stage that trains what a cut has left to follow the teacher again."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pruning.bert import vocabulary
+from pruning.bert.shapes import Site
+from pruning.data import Encoded, Examples, encode
+from pruning.records import to_plain
+from pruning.selection.budget import Budget
+from pruning.selection.select import Selection
+from pruning.slimbert import round_to_half
+from pruning.training.context import Context
+from pruning.training.evaluation import evaluator
+from pruning.training.teacher_cache import TeacherCache
+from pruning.training.trainer import Distillation, Training, train
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What recovery learns from.
+
+    Attributes:
+        examples: the training examples, and texts without labels after them where there are some.
+        encoded: the same as the teacher reads them.
+        answers: of the teacher.
+    """
+
+    examples: Examples
+    encoded: Encoded
+    answers: TeacherCache
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """A recovered network.
+
+    Attributes:
+        model: in eval mode, on the CPU, weights rounded through half precision as they are stored.
+        tokenizer: of the cut vocabulary.
+        history: what training reported.
+    """
+
+    model: Any
+    tokenizer: Any
+    history: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A network that was cut.
+
+    Attributes:
+        budget: what was asked for.
+        selection: what survived.
+        model: the shrunk network before recovery, in eval mode, on the CPU.
+    """
+
+    budget: Budget
+    selection: Selection
+    model: Any
+
+
+def recovery_settings(context: Context, cut: Cut) -> dict[str, Any]:
+    """All settings that a recovery depends on; what it learns from is another stage's."""
+    config = context.config
+    counted = to_plain(config.recover)
+    for elsewhere in ("epochs", "cache_bytes", "transfer", "transfer_rows"):  # as resolved, or in the texts' checksums
+        del counted[elsewhere]
+    return {
+        "budget": cut.budget,
+        "epochs": config.recover.epochs_at(cut.budget.value),
+        "recover": counted,
+        "distillation": config.distillation,
+        "criterion": config.criterion,
+        "selection": config.selection,
+        "selected": _checksum(cut.selection),
+    }
+
+
+def _checksum(selection: Selection) -> str:
+    """Of all that survived."""
+    arrays = [*(selection.masks[site] for site in Site), selection.pieces, selection.pooler]
+    digest = hashlib.sha256(repr((selection.rank, selection.positions)).encode())
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array, dtype=np.int64).tobytes())
+    return digest.hexdigest()
+
+
+def recover(context: Context, cut: Cut, lessons: Lessons, folder: Path) -> Recovered:
+    """The stage: train a copy of a shrunk network by distillation.
+
+    Args:
+        context: of the study.
+        cut: what to train; left as it is.
+        lessons: what to learn from.
+        folder: of the stage.
+    """
+    selection = cut.selection
+    settings, distillation = context.config.recover, context.config.distillation
+    model = copy.deepcopy(cut.model)
+    tokenizer = vocabulary.cut_tokenizer(context.tokenizer, selection.pieces, positions=selection.positions)
+    own = encode(tokenizer, lessons.examples, context.config.max_length)
+    training = Training(
+        name=f"recover-{cut.budget.name}",
+        folder=folder,
+        encoded=own,
+        epochs=settings.epochs_at(cut.budget.value),
+        rate=settings.rate,
+        distillation=Distillation(
+            lessons.answers,
+            temperature=distillation.temperature,
+            logits_weight=distillation.logits_weight,
+            hidden_weight=settings.hidden_weight if lessons.answers.has_hidden else 0.0,
+            task_weight=distillation.task_weight,
+            columns=None if selection.masks.hidden.all() else np.flatnonzero(selection.masks.hidden),
+            aligned=_aligned(own, lessons.encoded, selection.pieces),
+        ),
+        evaluate=evaluator(context.task, context.validation_for(tokenizer)),
+    )
+    history = train(model, training, context)
+    round_to_half(model)
+    return Recovered(model, tokenizer, history)
+
+
+def _aligned(own: Encoded, reference: Encoded, pieces: np.ndarray) -> np.ndarray:
+    """(examples,) bool, whether student and teacher read the same tokens."""
+    return np.array(
+        [
+            len(ids) == len(expected) and np.array_equal(pieces[ids], expected)
+            for ids, expected in zip(own.input_ids, reference.input_ids, strict=True)
+        ]
+    )

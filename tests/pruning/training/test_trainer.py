@@ -1,0 +1,248 @@
+"""A batch's loss, optimiser groups, batch order, and a whole training with what a person sees of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from pruning.bert.gates import attach
+from pruning.bert.model import freeze_word_table
+from pruning.bert.slim_layer import slim_layers, slim_parameters, surviving_share, total_penalty
+from pruning.data import EpochBuckets
+from pruning.errors import TrainingError
+from pruning.losses import hidden_loss, logits_loss, task_loss
+from pruning.training import trainer as training
+from pruning.training.context import native_bfloat16, resolve_precision
+from pruning.training.trainer import Distillation, StudyTrainer, train
+from tests.conftest import build_bert
+from tests.factories.quick_run import frozen_garbage
+from tests.factories.small_training import (
+    BATCH,
+    EPOCHS,
+    ROWS,
+    SETTINGS,
+    STEPS,
+    STEPS_PER_EPOCH,
+    Result,
+    finish,
+    make_cache,
+    make_context,
+    make_encoded,
+    make_trainer,
+    make_training,
+    recorded,
+    same,
+    slim_student,
+    slim_training,
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    with frozen_garbage():
+        yield
+
+
+def batch_of(trainer: StudyTrainer, index: list[int]) -> dict[str, torch.Tensor]:
+    return trainer.data_collator(index)  # type: ignore[return-value, arg-type]
+
+
+# ---- a batch's loss -----------------------------------------------------------------------------------------------
+
+
+def test_a_batchs_loss_is_the_sum_of_its_parts(tmp_path: Path) -> None:
+    encoded, teacher = make_encoded(), build_bert(1)
+    cache = make_cache(tmp_path / "cache", encoded, teacher)
+    distillation = Distillation(cache, temperature=3.0, logits_weight=0.7, hidden_weight=0.3, task_weight=0.2)
+    model = attach(build_bert(0), penalty="l1")
+    plan = make_training(tmp_path / "stage", encoded, penalty_weight=0.01, distillation=distillation)
+    trainer = make_trainer(model, plan)
+    index = [3, 11, 0]
+    found, output = trainer.compute_loss(model, batch_of(trainer, index), return_outputs=True)
+    with torch.no_grad():
+        inputs = batch_of(trainer, index)
+        labels, _ = inputs.pop("labels"), inputs.pop("index")
+        own = model(**inputs, output_hidden_states=True)
+        target = teacher(**inputs, output_hidden_states=True)
+    assert torch.equal(output.logits, own.logits)
+    real = inputs["attention_mask"].float()
+    expected = (
+        0.2 * task_loss(own.logits, labels, False)
+        + 0.7 * logits_loss(own.logits, target.logits, 3.0, False)
+        + 0.3 * hidden_loss(own.hidden_states, torch.stack(target.hidden_states), real, torch.tensor(cache.variance))
+        + 0.01 * total_penalty(model)
+    )
+    assert found.item() == pytest.approx(expected.item(), rel=1e-3)  # the cache holds half precision
+
+
+def test_labels_alone_count_fully_and_a_teacher_alone_is_enough(tmp_path: Path) -> None:
+    encoded, model = make_encoded(), build_bert()
+    trainer = make_trainer(model, make_training(tmp_path / "labels", encoded))
+    batch = batch_of(trainer, [1, 2])
+    expected = task_loss(
+        model(**{k: v for k, v in batch.items() if k not in ("labels", "index")}).logits, batch["labels"], False
+    )
+    assert trainer.compute_loss(model, batch).item() == pytest.approx(expected.item())
+
+    unlabelled = dataclasses.replace(encoded, labels=np.full(ROWS, -1), is_labelled=False)
+    cache = make_cache(tmp_path / "cache", encoded, build_bert(1), keep_hidden=False)
+    alone = make_trainer(model, make_training(tmp_path / "alone", unlabelled, distillation=Distillation(cache)))
+    assert alone.compute_loss(model, batch_of(alone, [1, 2])).item() > 0
+    nothing = make_trainer(model, make_training(tmp_path / "nothing", unlabelled))
+    with pytest.raises(TrainingError, match=r"^slim: neither labels nor a teacher to learn from$"):
+        nothing.compute_loss(model, batch_of(nothing, [1, 2]))
+
+
+def test_hidden_states_are_matched_where_both_read_the_same_tokens(tmp_path: Path) -> None:
+    """A cut vocabulary spells some texts out (longer, not aligned); a narrow student has some residual units only."""
+    encoded = make_encoded()
+    cache = make_cache(tmp_path / "cache", encoded, build_bert(1))
+    aligned, columns = np.arange(ROWS) % 3 != 0, np.array([0, 3, 4])
+    distillation = Distillation(cache, hidden_weight=1.0, columns=columns, aligned=aligned)
+    trainer = make_trainer(build_bert(), make_training(tmp_path / "stage", encoded, distillation=distillation))
+    index = np.array([0, 1, 2, 3])
+    longest = int(encoded.lengths[index].max()) + 2  # example 0 or 3, spelled out
+    lengths = np.where(aligned[index], encoded.lengths[index], longest)
+    mask = torch.from_numpy(np.arange(longest) < lengths[:, None]).long()
+    generator = torch.Generator().manual_seed(0)
+    student = tuple(torch.randn(4, longest, 3, generator=generator) for _ in range(3))
+    found = trainer._hidden(SimpleNamespace(hidden_states=student), mask, index)
+    expected = 0.0
+    tokens = [(row, token) for row in (1, 2) for token in range(encoded.lengths[row])]
+    for layer in range(3):
+        teacher = cache.hidden(index, longest)[layer][..., columns]
+        distances = [(student[layer] - teacher)[place].square().mean().item() for place in tokens]
+        expected += np.mean(distances) / cache.variance[layer] / 3
+    assert found.item() == pytest.approx(expected, rel=1e-5)
+    # Shorter than the teacher's text, the batch still finds its states.
+    short = trainer._hidden(SimpleNamespace(hidden_states=tuple(s[:, :2] for s in student)), mask[:, :2], index)
+    assert math.isfinite(short.item())
+
+
+# ---- optimiser, order, schedule ------------------------------------------------------------------------------------
+
+
+def test_every_trained_parameter_is_in_exactly_one_group(tmp_path: Path) -> None:
+    model = attach(build_bert())
+    freeze_word_table(model)
+    trainer = make_trainer(model, make_training(tmp_path, alpha_rate=0.02))
+    matrices, vectors, factors = trainer.create_optimizer().param_groups
+    grouped = [id(p) for group in (matrices, vectors, factors) for p in group["params"]]
+    assert len(grouped) == len(set(grouped))
+    assert set(grouped) == {id(p) for p in model.parameters() if p.requires_grad}
+    assert id(model.bert.embeddings.word_embeddings.weight) not in grouped
+    assert {id(p) for p in factors["params"]} == {id(p) for p in slim_parameters(model)}
+    assert all(p.ndim > 1 for p in matrices["params"])
+    assert all(p.ndim == 1 for p in vectors["params"])
+    assert (matrices["lr"], vectors["lr"], factors["lr"]) == (1e-3, 1e-3, 0.02)
+    assert (matrices["weight_decay"], vectors["weight_decay"], factors["weight_decay"]) == (0.01, 0.0, 0.0)
+    assert trainer.create_optimizer() is trainer.optimizer  # made once
+
+
+def test_without_slim_layers_there_are_two_groups(tmp_path: Path) -> None:
+    model = build_bert()
+    groups = make_trainer(model, make_training(tmp_path)).create_optimizer().param_groups
+    assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
+    assert len(groups) == 2
+
+
+def test_batches_come_in_the_order_of_epoch_buckets(tmp_path: Path) -> None:
+    encoded = make_encoded()
+    buckets = EpochBuckets(encoded.lengths, BATCH, SETTINGS["seed"])
+    expected = [batch for epoch in range(EPOCHS) for batch in buckets.batches(epoch)]
+    seen: list[list[int]] = []
+    with recorded("compute_loss", lambda trainer, model, inputs: inputs["index"].tolist(), seen):
+        train(build_bert(), make_training(tmp_path), make_context())
+    assert seen == expected
+    assert seen[:STEPS_PER_EPOCH] != seen[STEPS_PER_EPOCH : 2 * STEPS_PER_EPOCH]
+
+
+def test_rates_rise_then_fall_and_keep_their_proportion(tmp_path: Path) -> None:
+    rates: list[list[float]] = []
+    context = make_context(warmup_share=0.25, checkpoint_steps=100)
+    with recorded("compute_loss", lambda trainer, *_: [group["lr"] for group in trainer.optimizer.param_groups], rates):
+        train(attach(build_bert()), make_training(tmp_path, alpha_rate=0.02), context)
+    shares = [min(step / 3, (STEPS - step) / 9) for step in range(STEPS)]
+    np.testing.assert_allclose(rates, [[1e-3 * share, 1e-3 * share, 0.02 * share] for share in shares])
+
+
+# ---- a whole stage -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    return finish(tmp_path_factory.mktemp("uninterrupted"))
+
+
+def test_training_trains(uninterrupted: Result) -> None:
+    weights, history = uninterrupted
+    before = slim_student().state_dict()
+    changed = {name for name, value in weights.items() if not torch.equal(value, before[name])}
+    assert set(weights) - changed == {"bert.embeddings.word_embeddings.weight"}
+    logs = [entry for entry in history if "loss" in entry]
+    assert [entry["step"] for entry in logs] == list(range(2, STEPS + 1, 2))
+    assert all(entry["stage"] == "slim" for entry in history)
+    assert {"step", "epoch", "loss", "task", "penalty", "alive", "learning_rate"} <= set(logs[0])
+    metrics = [entry for entry in history if "accuracy" in entry]
+    assert [(entry["step"], entry["epoch"]) for entry in metrics] == [(4, 1.0), (8, 2.0), (12, 3.0)]
+    json.dumps(history, allow_nan=False)
+    model = slim_student()
+    model.load_state_dict(weights)
+    assert logs[-1]["alive"] == pytest.approx(surviving_share(model))
+
+
+def test_a_finished_stage_is_only_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = finish(tmp_path / "stage")
+    assert [path.name for path in (tmp_path / "stage").iterdir()] == ["result"]
+    monkeypatch.setattr(training, "StudyTrainer", None)
+    assert same(finish(tmp_path / "stage"), first)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: Path, uninterrupted: Result) -> None:
+    torch.manual_seed(99)  # what went on before does not matter
+    assert same(finish(tmp_path / "again"), uninterrupted)
+    assert not same(finish(tmp_path / "other", context=make_context(seed=6)), uninterrupted)
+
+
+# ---- what a person sees, and precision -----------------------------------------------------------------------------
+
+
+def test_progress_goes_to_standard_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(slim_student(), slim_training(tmp_path), make_context(quiet=False))
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    for expected in ("slim: 100%", f"{STEPS}/{STEPS}", "loss=", "penalty=", "alive=", "accuracy=", "step/s"):
+        assert expected in printed.err
+
+
+def test_quiet_is_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    finish(tmp_path)
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "")
+
+
+def test_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [resolve_precision(kind) for kind in ("bfloat16", "float32")] == ["bfloat16", "float32"]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for flags, expected in (("fpu sse avx512_bf16", True), ("fpu amx_bf16", True), ("fpu avx512f", False)):
+        monkeypatch.setattr(Path, "read_text", lambda self, flags=flags, **kwargs: f"flags\t: {flags}\n")
+        assert native_bfloat16() is expected
+        assert resolve_precision("auto") == ("bfloat16" if expected else "float32")
+
+
+def test_slim_layers_are_penalised_only_where_asked(tmp_path: Path) -> None:
+    model = attach(build_bert())
+    with_penalty = make_trainer(model, make_training(tmp_path, penalty_weight=1.0))
+    without = make_trainer(model, make_training(tmp_path))
+    batch = batch_of(without, [0, 1])
+    difference = with_penalty.compute_loss(model, dict(batch)) - without.compute_loss(model, dict(batch))
+    assert difference.item() == pytest.approx(total_penalty(model).item(), rel=1e-5)
+    assert len(slim_layers(model)) == 1 + 2 * 4
