@@ -110,7 +110,7 @@ def score_logits(
             compared = {
                 "retention": retention(values[main], best),
                 "retention_above_floor": retention_above_floor(values[main], best, floor(task, labels)[main]),
-                "interval": None if variant.is_teacher else paired_bootstrap(task, own, teacher, labels, seed=seed),
+                "interval": None if variant == TEACHER else paired_bootstrap(task, own, teacher, labels, seed=seed),
             }
         tokens, truncated = lengths[variant]
         rows.append(

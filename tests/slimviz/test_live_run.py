@@ -15,11 +15,12 @@ import pytest
 from pruning.data.tasks import custom_task, get_task
 from pruning.errors import DataError
 from pruning.measure import metrics as evaluate
+from pruning.measure.intervals import paired_bootstrap
 from pruning.measure.logits import predict_logits
 from pruning.study import read_study
 from slimviz import live, live_run
 from slimviz.live_run import Drawn, LiveRun, RunSettings
-from tests.factories.tiny_study import BUDGET, MAX_LENGTH, tiny_examples, write_probe, write_tiny_study
+from tests.factories.tiny_study import BUDGET, tiny_examples, write_probe, write_tiny_study
 
 BOTH = (live.TEACHER, f"slim-{BUDGET}")
 REAL_TEXTS = RunSettings("cpu", 8, None)
@@ -121,9 +122,7 @@ def test_a_complete_run_says_what_evaluate_says(tiny_folder: Path) -> None:
     assert steps[1].text == "16 of 20 examples answered by both networks"
     teacher, slim = run.rows()
     task, examples = get_task("sst2"), tiny_examples("sst2", 20)
-    logits = [
-        predict_logits(network.model, network.tokenizer, examples, max_length=MAX_LENGTH) for network in run.networks
-    ]
+    logits = [predict_logits(live.measured(network), examples) for network in run.networks]
     for row, wanted in zip((teacher, slim), logits, strict=True):
         assert row["status"] == "complete"
         assert row["accuracy"] == evaluate.metrics(task, wanted, examples.labels)["accuracy"]
@@ -133,7 +132,7 @@ def test_a_complete_run_says_what_evaluate_says(tiny_folder: Path) -> None:
         assert row["timed_batches"] == 2  # the third one is not full
         assert 0 < row["median_ms"] <= row["p95_ms"]
         assert row["texts_per_second"] > 0
-    interval = evaluate.paired_bootstrap(task, logits[1], logits[0], examples.labels)
+    interval = paired_bootstrap(task, logits[1], logits[0], examples.labels)
     assert (slim["difference"], slim["low"], slim["high"]) == (interval.difference, interval.low, interval.high)
     assert slim["retention"] == pytest.approx(slim["accuracy"] / teacher["accuracy"])
     assert slim["speedup"] == pytest.approx(teacher["median_ms"] / slim["median_ms"])
@@ -152,7 +151,7 @@ def test_stopped_between_two_batches_both_have_answered_the_same(tiny_folder: Pa
     teacher, slim = run.rows()
     assert (teacher["status"], teacher["examples"], slim["examples"]) == ("stopped", 8, 8)
     examples = tiny_examples("sst2", 20).take(range(8))
-    wanted = predict_logits(run.networks[0].model, run.networks[0].tokenizer, examples)
+    wanted = predict_logits(live.measured(run.networks[0]), examples)
     assert teacher["correct"] == evaluate.correct(get_task("sst2"), wanted, examples.labels)
 
 
