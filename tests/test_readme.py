@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shlex
 import subprocess
@@ -127,6 +128,15 @@ def test_every_benchmark_is_described_and_opens_with_its_command() -> None:
         assert f"python -m benchmarks.{module.stem}" in described, module.name
         opening = module.read_text(encoding="utf-8").split('"""')[1]
         assert re.search(rf"python (-m benchmarks\.|benchmarks/){module.stem}", opening), module.name
+
+
+def test_the_python_example_runs() -> None:
+    (example,) = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "load_study" in block]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "HF_HUB_OFFLINE": "1"}
+    command = [sys.executable, "-c", example]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "slim-10 {'accuracy': 0.8887614678899083} 10.0% of the teacher's parameters" in done.stdout
 
 
 # Links

@@ -17,11 +17,8 @@ from pruning.bert.shapes import Site
 from pruning.cli.main import main
 from pruning.data import PROBE_FOLDER, SOURCE_VARIABLE, load_examples
 from pruning.data.tasks import get_task
-from pruning.selection.budget import Budget
 from pruning.selection.select import select, smallest_total_density
-from pruning.selection.settings import SelectionSettings
-from pruning.study import BUNDLED, load_factors, load_masks, load_pieces, load_pooler, read_study, verify
-from pruning.study.document import network_to_json
+from pruning.study import BUNDLED, Result, load_cut, load_factors, read_study, verify
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = sorted(path.parent for path in BUNDLED.glob("*/study.json"))
@@ -38,7 +35,6 @@ ANSWERS = """
 import json, sys
 import torch
 import pruning.slimbert
-from pruning.bert.backbones import load_teacher
 from pruning.study import read_study
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, logging, pipeline
 
@@ -65,7 +61,7 @@ for folder in sys.argv[1:]:
             "is_half": any(parameter.dtype != torch.float32 for parameter in model.parameters()),
             "kind": type(model).__name__,
         }
-    teacher, _ = load_teacher(study.folder, study.data)
+    teacher = study.network("teacher")
     found["teacher"] = {"numel": sum(parameter.numel() for parameter in teacher.parameters())}
     report[study.name] = found
 print(json.dumps(report))
@@ -82,8 +78,8 @@ def answers() -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def row_of(folder: Path, variant: str) -> dict[str, Any]:
-    return next(row for row in read_study(folder).results if row["variant"] == variant)
+def row_of(folder: Path, variant: str) -> Result:
+    return next(row for row in read_study(folder).results if str(row.variant) == variant)
 
 
 @each_study
@@ -97,31 +93,28 @@ def test_its_selections_can_be_made_again(folder: Path) -> None:
     study = read_study(folder)
     factors = load_factors(study)
     assert study.selections
-    for percent, stored in study.selections.items():
-        settings = SelectionSettings(**stored["settings"])
-        again = select(factors, Budget(**stored["budget"]), settings, stored["criterion"])
-        masks = load_masks(study, percent)
+    for budget, stored in study.selections.items():
+        again = select(factors, stored.budget, stored.settings, stored.criterion)
+        cut = load_cut(study, budget)
         for site in Site:
-            assert np.array_equal(again.masks[site], masks[site]), (percent, site)
-        assert np.array_equal(again.pieces, load_pieces(study, percent))
-        assert np.array_equal(again.pooler, load_pooler(study, percent))
-        assert (again.rank, again.positions) == (stored["rank"], stored["positions"])
-        assert network_to_json(again.shape) == stored["network"]
-        assert (again.total_density, again.encoder_density) == (stored["total_density"], stored["encoder_density"])
-        assert again.total_density <= stored["budget"]["value"]
-        assert study.data["smallest_total_density"] == smallest_total_density(factors, settings)
+            assert np.array_equal(again.masks[site], cut.masks[site]), (budget, site)
+        assert np.array_equal(again.pieces, cut.pieces)
+        assert np.array_equal(again.pooler, cut.pooler)
+        assert again.shape == stored.network
+        assert (again.total_density, again.encoder_density) == (stored.total_density, stored.encoder_density)
+        assert again.total_density <= stored.budget.value
+        assert study.document.smallest_total_density == smallest_total_density(factors, stored.settings)
 
 
 @each_study
 def test_its_provenance_is_full(folder: Path) -> None:
-    data = read_study(folder).data
-    provenance = data["provenance"]
-    for key in ("command", "commit", "seed", "date", "hardware", "threads", "libraries", "data", "seconds"):
-        assert provenance[key] is not None, key
-    assert provenance["command"].startswith("python -m pruning run --task ")
-    assert data["task"] == get_task(data["task"]["name"]).to_json()
-    assert set(provenance["data"]["train"]) >= {"rows", "sha256"}
-    assert not re.search(r"[\s\"'=]/\w", json.dumps(data)), "a path of the machine that made it"
+    document = read_study(folder).document
+    provenance = document.provenance
+    for name in ("command", "commit", "date", "hardware", "libraries", "seconds"):
+        assert getattr(provenance, name), name
+    assert provenance.command.startswith("python -m pruning run --task ")
+    assert document.task == get_task(document.task.name)
+    assert not re.search(r"[\s\"'=]/\w", (folder / "study.json").read_text()), "a path of the machine that made it"
 
 
 @each_study
@@ -145,7 +138,7 @@ def test_its_slim_network_answers_without_a_hub(folder: Path, answers: dict[str,
 @each_study
 def test_its_networks_have_as_many_parameters_as_stored(folder: Path, answers: dict[str, Any]) -> None:
     for variant, found in answers[read_study(folder).name].items():
-        assert found["numel"] == row_of(folder, variant)["parameters"]["total"], variant
+        assert found["numel"] == row_of(folder, variant).parameters.total, variant
 
 
 def measured(capsys: pytest.CaptureFixture[str], folder: Path, source: str) -> list[dict[str, Any]]:
@@ -165,25 +158,25 @@ def test_measure_reproduces_its_scores(folder: Path, capsys: pytest.CaptureFixtu
         pytest.skip(f"{SOURCE_VARIABLE} names no folder with {study.task.name}")
     rows = measured(capsys, folder, source)
     assert {row["variant"] for row in rows} >= {"teacher", "slim-10"}
-    stored = {(row["variant"], row["split"]): row for row in study.results}
+    stored = {(str(row.variant), row.split): row for row in study.results}
     for row in rows:
         expected = stored[row["variant"], row["split"]]
-        assert row["count"] == expected["count"]
-        assert row["correct"] == expected["correct"]
-        assert row["metrics"] == pytest.approx(expected["metrics"], abs=CORRELATION_TOLERANCE)
+        assert row["count"] == expected.count
+        assert row["correct"] == expected.correct
+        assert row["metrics"] == pytest.approx(expected.metrics, abs=CORRELATION_TOLERANCE)
 
 
 @pytest.mark.skipif("sst2" not in NAMES, reason="no study of sst2 ships yet")
 def test_slim_keeps_up_on_texts_about_other_things_than_films() -> None:
     """A network and a vocabulary cut to film reviews must not have forgotten what people otherwise write about."""
-    from pruning.publish import score, stored_networks
+    from pruning.measure.scoring import score
+    from pruning.study.networks import load_network
 
     study = read_study(BUNDLED / "sst2")
     examples = load_examples(study.task, "validation", "probe")
     assert examples.domains is not None, PROBE_FOLDER
     others = examples.take([number for number, domain in enumerate(examples.domains) if domain != FILM])
     assert len(others) >= 100
-    networks = stored_networks(study, ["teacher", "slim-10"])
-    rows = score(study.task, networks, others, "probe", 0, study.data["config"]["max_length"])
-    accuracy = {row["variant"]: row["metrics"]["accuracy"] for row in rows}
+    networks = {study.variant(name): load_network(study, name) for name in ("teacher", "slim-10")}
+    accuracy = {str(row.variant): row.metrics["accuracy"] for row in score(study.task, networks, others, "probe")}
     assert accuracy["slim-10"] >= accuracy["teacher"] - MOST_LOST, accuracy
