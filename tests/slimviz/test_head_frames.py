@@ -30,7 +30,7 @@ def test_studies_are_grouped_by_backbone_and_shape(studies: dict[str, Study]) ->
 
 def test_backbones_of_one_name_with_other_weights_are_told_apart(studies: dict[str, Study]) -> None:
     first = studies["sst2"]
-    other = Study(first.folder, first.data | {"backbone": first.data["backbone"] | {"sha256": "f" * 64}})
+    other = Study(first.folder, first.document.replace(backbone=first.document.backbone.replace(sha256="f" * 64)))
     groups = head_frames.backbone_groups({"one": first, "two": other})
     assert list(groups.values()) == [["one"], ["two"]]
     assert all("weights" in name for name in groups)
