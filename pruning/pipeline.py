@@ -107,7 +107,7 @@ def make_networks(context: Context, runs: Path, say: Say = lambda line: None) ->
         with stages.enter(f"recover-{budget.name}", settings, slimming, ranking, learning) as recovering:
             networks.append(PrunedNetwork(cut, recover(context, cut, lessons, recovering.folder)))
     processes.part()
-    return Run(context, teacher, slimmed, factors, tuple(networks), stages.seconds)
+    return Run(context, teacher, slimmed, factors, latency, tuple(networks), stages.seconds)
 
 
 def ask_teacher(

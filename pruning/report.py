@@ -21,6 +21,7 @@ from pruning.measure.metrics import floor
 from pruning.measure.network import Network
 from pruning.measure.scoring import Score, score
 from pruning.measure.speed import Speed, speed_table
+from pruning.selection.latency import LatencyTable
 from pruning.selection.select import smallest_total_density
 from pruning.slimbert import dense_from_bert, save_slim
 from pruning.study.card import model_card
@@ -62,6 +63,7 @@ class Run:
         teacher: see `train_teacher`.
         slimmed: see `slim`.
         factors: what the selections were made from.
+        latency: what budgets of milliseconds were counted with; None where there are none.
         networks: one a budget, largest first.
         seconds: stage -> seconds spent.
     """
@@ -70,6 +72,7 @@ class Run:
     teacher: Teacher
     slimmed: Slimmed
     factors: ImportanceFactors
+    latency: LatencyTable | None
     networks: tuple[PrunedNetwork, ...]
     seconds: dict[str, float]
 
@@ -199,6 +202,7 @@ def _document(run: Run, results: Sequence[Result], speed: Sequence[Speed], comma
         floor=floor(context.task, first.labels),
         selections={network.cut.budget.name: _selection(run, network.cut) for network in run.networks},
         smallest_total_density=smallest_total_density(run.factors, config.selection),
+        latency=run.latency,
         results=tuple(results),
         speed=tuple(speed),
         files={},

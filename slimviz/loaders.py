@@ -136,4 +136,4 @@ def _selection(study: Study, percent: str, stamp: Stamp) -> Selection:
         raise StoreError(f"{study.folder}: settings of the selection at {closest}%: {error}") from None
     exact = float(closest) == float(percent)
     budget = Budget(**stored["budget"]) if exact else Budget("total_density", float(percent) / 100)
-    return select(_factors(study, stamp), budget, settings, stored["criterion"])
+    return select(_factors(study, stamp), budget, settings, stored["criterion"], study.document.latency)

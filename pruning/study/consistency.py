@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from pruning.bert.shapes import BertShape, NetworkShape
 from pruning.measure.intervals import retention, retention_above_floor
+from pruning.selection.budgets import BUDGET_KINDS
 from pruning.study.document import Document, Parameters, Result, SelectionRecord
 from pruning.study.files import CORE_FILES, path_problem
 from pruning.variants import TEACHER
@@ -29,7 +30,12 @@ def name_problems(document: Document, folder: str) -> list[str]:
 
 def reference_problems(document: Document) -> list[str]:
     """What in the document contradicts the rest of it, so that a reader would find something missing."""
-    return [*_header_problems(document), *_selection_problems(document), *_result_problems(document)]
+    return [
+        *_header_problems(document),
+        *_selection_problems(document),
+        *_latency_problems(document),
+        *_result_problems(document),
+    ]
 
 
 def _header_problems(document: Document) -> Iterator[str]:
@@ -72,6 +78,12 @@ def _fits(network: NetworkShape, dense: BertShape) -> bool:
         limits += [(layer.heads, dense.heads), (layer.heads * layer.value_width, context), (layer.ffn, dense.ffn)]
         limits += [(layer.attention_reads, dense.hidden), (layer.ffn_reads, dense.hidden)]
     return all(width <= limit for width, limit in limits)
+
+
+def _latency_problems(document: Document) -> Iterator[str]:
+    for key, selection in document.selections.items():
+        if BUDGET_KINDS[selection.budget.kind].needs_latency and document.latency is None:
+            yield f"study.json: selections.{key}: counted in milliseconds, but there is no latency table"
 
 
 def _result_problems(document: Document) -> Iterator[str]:

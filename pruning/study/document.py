@@ -22,6 +22,7 @@ from pruning.measure.metrics import Metrics
 from pruning.measure.speed import Speed
 from pruning.records import Count, Density, Name, NonNegative, Positive, Record, Seed, Sha256, Share, Text
 from pruning.selection.budget import Budget
+from pruning.selection.latency import LatencyTable
 from pruning.selection.settings import SelectionSettings
 from pruning.variants import BudgetName, Variant
 
@@ -176,6 +177,7 @@ class Document(Record, frozen=True, kw_only=True):
         floor: metric -> what knowing nothing scores on the first validation split.
         selections: by key, the name of the budget for the study's own method.
         smallest_total_density: that any selection from these factors can reach.
+        latency: milliseconds by width that budgets were counted with; None where none was counted in time.
         results: one a variant and split.
         speed: one a variant, batch size and length.
         files: relative path -> checksum and size.
@@ -190,6 +192,7 @@ class Document(Record, frozen=True, kw_only=True):
     floor: Metrics
     selections: dict[BudgetName, SelectionRecord]
     smallest_total_density: Density
+    latency: LatencyTable | None = None
     results: tuple[Result, ...]
     speed: tuple[Speed, ...]
     files: dict[str, FileRecord]

@@ -96,6 +96,16 @@ FAULTS: list[tuple[str, Callable[[Path], Any], str, bool]] = [
     ("huge", put("study.json", b'{"schema": 1e999}', sealed=False), "number out of range", False),
     ("digits", put("study.json", b'{"schema": ' + b"1" * 5000 + b"}", sealed=False), "study.json: ", False),
     ("huge document", lambda f: os.truncate(f / "study.json", 17 * 2**20), "expected at most", False),
+    (
+        "milliseconds without a table",
+        edit(
+            lambda d: d["selections"].update(
+                {"latency-60": d["selections"]["60"] | {"budget": {"kind": "latency_ratio", "value": 0.6}}}
+            )
+        ),
+        "counted in milliseconds, but there is no latency table",
+        False,
+    ),
     ("future schema", edit(lambda d: d.update(schema=3)), "schema 3, expected 2", False),
     ("old schema", edit(lambda d: d.update(schema=1)), "schema 1, expected 2; python -m pruning upgrade", False),
     ("no schema", edit(lambda d: d.pop("schema")), "schema None, expected 2", False),
