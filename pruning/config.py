@@ -14,7 +14,7 @@ from pruning.bert.shapes import Site
 from pruning.data import TASKS
 from pruning.errors import ConfigError
 from pruning.importance.registry import UNIT_CRITERIA
-from pruning.records import Count, Density, Positive, Rate, Record, Seed, Share, Text, Weight, expectation, shown
+from pruning.records import Count, Density, Positive, Rate, Record, Seed, Share, Weight, expectation, shown
 from pruning.selection.budget import Budget
 from pruning.selection.budgets import BUDGET_KINDS
 from pruning.selection.settings import SelectionSettings
@@ -166,7 +166,7 @@ class StudyConfig(Record, frozen=True):
         recover: see `RecoverSettings`.
     """
 
-    backbone: Text = "all-MiniLM-L6-v2"
+    backbone: Annotated[str, Meta(min_length=1, max_length=2000)] = "all-MiniLM-L6-v2"
     seed: Seed = 0
     max_length: Annotated[int, Meta(ge=8, le=512)] = 128
     train_rows: Count = 0

@@ -67,10 +67,13 @@ def shown(value: Any) -> str:
 
 def expectation(error: msgspec.ValidationError, kind: Any = None) -> str:
     """What msgspec expected of a value of this type, in this project's words: "expected int >= 1"."""
-    text = str(error).split(", got")[0].replace("`", "").replace("array", "list")
+    text = str(error).partition(" - at ")[0].split(", got")[0].replace("`", "").replace("array", "list")
     choices = _choices(kind)
     if "enum value" in text and choices:
-        return f"expected some of {', '.join(choices)}"
+        is_one = isinstance(kind, type) or get_origin(kind) is Literal
+        return f"expected {'one' if is_one else 'some'} of {', '.join(choices)}"
+    if "out of range" in text:
+        return "expected a number nearer to 0"
     return text[:1].lower() + text[1:]
 
 

@@ -17,7 +17,14 @@ def study_folder(name: str) -> Path | None:
     from pruning.study.read import study_folders
 
     named = [Path(name)] if "/" in name else [Path(name), *(folder / name for folder in study_folders())]
-    return next((folder for folder in named if folder.is_dir()), None)
+    return next((folder for folder in named if _is_folder(folder)), None)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name too long to be one
+        return False
 
 
 def find_study(name: str) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pruning.cli import stored
 from pruning.cli.options import Command, add_json, path
 from pruning.cli.printing import say, show, show_json
+from pruning.errors import one_line
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -30,7 +31,7 @@ def check(options: argparse.Namespace) -> int:
         show_json({"studies": [{"path": name, "problems": found} for name, found in problems.items()]})
     else:
         for name, found in problems.items():
-            show(f"{name}: {'clean' if not found else '; '.join(found)}")
+            show(f"{one_line(name)}: {'clean' if not found else '; '.join(found)}")
     if not folders:
         say("no studies found")
     return 2 if any(problems.values()) else 0

@@ -65,8 +65,8 @@ def test_presets_are_configurations(name: str) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"trainer.precision": "float16"}, "trainer.precision 'float16': expected some of auto, float32, bfloat16"),
-        ({"teacher.tuning": "frozen"}, "teacher.tuning 'frozen': expected some of adapter, full"),
+        ({"trainer.precision": "float16"}, "trainer.precision 'float16': expected one of auto, float32, bfloat16"),
+        ({"teacher.tuning": "frozen"}, "teacher.tuning 'frozen': expected one of adapter, full"),
         ({"slim.penalty": "l2"}, "slim.penalty 'l2': expected one of log, l1, l0"),
         ({"criterion": "typo"}, "criterion 'typo': expected one of alpha, taylor"),
         ({"budget_kind": "size"}, "budget_kind 'size': expected one of total_density, encoder_density, "),

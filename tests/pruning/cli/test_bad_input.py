@@ -49,7 +49,7 @@ RUNS = [
     (f"{FILES} --output {{place}}/own.csv", r"own.csv; expected a folder that can be written$"),
     (f"{FILES} --runs {{place}}/own.csv/runs", r"own.csv.*expected a folder that can be"),
     # budgets
-    (f"{FILES} --budgets 1.5", r"^budgets .*1\.5.*: expected "),
+    (f"{FILES} --budgets 1.5", r"^budgets .*1\.5.*: expected float <= 1.0$"),
     (f"{FILES} --budgets 0", r"^budgets .*: expected "),
     (f"{FILES} --budgets nan", r"^budgets .*: expected "),
     (f"{FILES} --budgets ,", r"^budgets .*: expected "),
@@ -67,13 +67,15 @@ RUNS = [
     (f"{FILES} --set slim_rate=nan", r"slim.?rate.*: expected "),
     (f"{FILES} --set sites=heads", r"^--set sites='heads': expected "),
     (f"{FILES} --set selection.sites=heads", r"^--set selection.sites='heads': expected "),
-    (f"{FILES} --set precision=half", r"^--set precision='half': expected "),
+    (f"{FILES} --set precision=half", r"^--set precision='half': expected one of auto, float32, bfloat16$"),
     (f"{FILES} --set max_length=9999", r"max_length.*9999.*: expected "),
     (f"{FILES} --set criterion=typo", r"^criterion 'typo': expected one of "),
     (f"{FILES} --set sites=", r"sites.*expected "),
     (f"{FILES} --set temperature=0", r"temperature.*expected "),
     (f"{FILES} --set checkpoint_steps=99999999999", r"checkpoint_steps.*expected "),
     (f"{FILES} --set warmup_share=1e300", r"warmup_share.*expected "),
+    (f"{FILES} --set backbone=", r"^--set backbone='': expected "),
+    (f"{FILES} --set hidden_weight=1e400", r"^--set hidden_weight='1e400': expected a number nearer to 0$"),
     (f"{FILES} --set selection.round_to=99999999", r"round_to.*expected "),
     (f"{FILES} --set selection.positions=64 --set max_length=16", r"^selection.positions 64: expected max_length's 16"),
     (f"{FILES} --seed -1", r"^seed -1: expected "),
@@ -98,7 +100,7 @@ RUNS = [
 
 
 @pytest.mark.usefixtures("untrained")
-@pytest.mark.parametrize(("typed", "message"), RUNS)
+@pytest.mark.parametrize(("typed", "message"), RUNS, ids=lambda text: text[-50:])
 def test_a_run_that_cannot_be(place: Path, tmp_path: Path, typed: str, message: str) -> None:
     given = [part.format(place=place) for part in shlex.split(typed)]
     defaults = {
@@ -116,6 +118,8 @@ def test_a_run_that_cannot_be(place: Path, tmp_path: Path, typed: str, message: 
 
 STUDIES = [
     ("measure nothing", r"^study 'nothing': no such folder and no study of that name, expected one of"),
+    ("upgrade " + "x" * 5000, r"too long"),
+    ("predict " + "x" * 5000 + " good", r"no such folder and no study of that name, expected one of `list`$"),
     ("predict {place} good", r"study.json is missing$"),
     ("predict '' good", r"^predict: argument study: '': expected a file, a folder or a name$"),
     ("predict {study}", r"^predict: expected either a text or --file FILE$"),
@@ -147,7 +151,7 @@ STUDIES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("typed", "message"), STUDIES)
+@pytest.mark.parametrize(("typed", "message"), STUDIES, ids=lambda text: text[-50:])
 def test_a_study_that_cannot_be_used(own: Made, place: Path, typed: str, message: str) -> None:
     line = refused(*(part.format(place=place, study=own.study) for part in shlex.split(typed)))
     assert re.search(message, line), line
