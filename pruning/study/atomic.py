@@ -11,14 +11,8 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-
-try:
-    import fcntl
-except ImportError:  # not a POSIX system: writers are not kept apart there
-    fcntl = None
 
 IN_WORK = "partial"  # a folder being written, or an old one being removed: .<name>.partial-<number>
 MOVED_ASIDE = "replaced"  # a whole old folder while the new one takes its place: .<name>.replaced-<number>
@@ -47,27 +41,6 @@ def present_folder(folder: Path) -> Path:
         return folder
     aside = moved_aside(folder)
     return aside[-1] if aside else folder
-
-
-@contextmanager
-def only_writer(parent: Path) -> Iterator[bool]:
-    """Keep other writers out of a folder of studies (no lock file to leave behind: the folder itself is locked).
-
-    Yields whether that worked; where a file system has no locks, what others left is not swept.
-    """
-    if fcntl is None:
-        yield False
-        return
-    handle = os.open(parent, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            alone = True
-        except OSError:
-            alone = False
-        yield alone
-    finally:
-        os.close(handle)
 
 
 def sweep(folder: Path, alone: bool) -> None:

@@ -20,11 +20,12 @@ from typing import Any
 from pruning.config import StudyConfig
 from pruning.data.tasks import Task
 from pruning.errors import StoreError
+from pruning.files import locked
 from pruning.importance.factors import ImportanceFactors
 from pruning.records import to_plain
 from pruning.selection.select import Selection
 from pruning.study.arrays import encode_cuts, encode_factors, encode_history
-from pruning.study.atomic import hidden_sibling, moved_aside, only_writer, publish, replace_file, sweep
+from pruning.study.atomic import hidden_sibling, moved_aside, publish, replace_file, sweep
 from pruning.study.document import Document, FileRecord, encode
 from pruning.study.files import (
     DOCUMENT_FILE,
@@ -130,7 +131,7 @@ def write_study(folder: Path | str, contents: StudyContents, *, overwrite: bool 
     staging = hidden_sibling(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with only_writer(folder.parent) as alone:
+        with locked(folder.parent) as alone:
             sweep(folder, alone)
             _check_free(folder, Identity.of(contents.document), overwrite)
             try:
@@ -154,7 +155,7 @@ def rewrite_document(folder: Path, document: Document) -> Study:
         StoreError: one line; whatever was stored before is still there.
     """
     try:
-        with only_writer(folder.parent) as alone:
+        with locked(folder.parent) as alone:
             sweep(folder, alone)
             replace_file(folder, DOCUMENT_FILE, encode(document))
     except OSError as error:
@@ -178,7 +179,7 @@ def check_destination(folder: Path | str, identity: Identity, overwrite: bool = 
     trial = hidden_sibling(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with only_writer(folder.parent) as alone:
+        with locked(folder.parent) as alone:
             trial.mkdir()
             trial.rmdir()
             sweep(folder, alone)
