@@ -22,6 +22,7 @@ from pruning.compress import shrink
 from pruning.data.tasks import get_task
 from pruning.errors import SelectionError
 from pruning.slimbert import network as slimbert
+from tests.conftest import SHAPE
 
 TOLERANCE = 1e-4
 Inputs = dict[str, torch.Tensor]
@@ -134,7 +135,7 @@ def test_only_attached_sites_are_folded(tiny_bert: Any, tiny_shape: BertShape) -
     assert difference(tiny_bert, build(folded, tiny_shape), texts(tiny_shape.vocabulary)) < TOLERANCE
 
 
-def test_heads_go_with_their_last_unit(tiny_bert: Any, tiny_shape: BertShape) -> None:
+def test_heads_go_with_their_last_unit_and_are_padded_with_zeros(tiny_bert: Any, tiny_shape: BertShape) -> None:
     mask = np.ones((2, 8), dtype=bool)
     mask[0, :4] = False  # head 0 of layer 0
     mask[1, [0, 1, 6]] = False
@@ -145,21 +146,11 @@ def test_heads_go_with_their_last_unit(tiny_bert: Any, tiny_shape: BertShape) ->
     network = build(cut, tiny_shape)
     assert network.config.kept_heads == [[1], [0, 1]]
     assert [layer["value_width"] for layer in network.config.layers] == [4, 3]
-    assert difference(masked_copy(tiny_bert, Masks.full(tiny_shape).with_site(Site.ATTENTION_CONTEXT, mask)), network,
-                      texts(tiny_shape.vocabulary)) < TOLERANCE  # fmt: skip
-
-
-def test_padding_is_zero_and_counted(tiny_bert: Any, tiny_shape: BertShape) -> None:
-    mask = np.ones((2, 8), dtype=bool)
-    mask[0, [0, 1, 2]] = False  # head 0 keeps 1 unit, head 1 all 4
-    network = build(shrink.cut_context(read_weights(tiny_bert), mask), tiny_shape)
-    attention = network.slimbert.layers[0].attention
-    assert attention.projection.weight.shape == (2 * 8 + 2 * 4, 8)
-    value, bias = attention.projection.weight[16:], attention.projection.bias[16:]
-    assert not value[1:4].any()
-    assert not bias[1:4].any()
-    assert not attention.output.weight[:, 1:4].any()
-    assert value[4:].all()
+    attention = network.slimbert.layers[1].attention  # head 0 keeps 2 units, head 1 keeps 3: padded to 3 with zeros
+    assert attention.projection.weight.shape == (2 * 8 + 2 * 3, 8)
+    padded = (attention.projection.weight[16:][2], attention.projection.bias[16:][2], attention.output.weight[:, 2])
+    assert not any(values.any() for values in padded)
+    assert attention.projection.weight[16:][[0, 1, 3, 4, 5]].all()
 
 
 def test_constants_of_empty_sublayers_pass_through_bias_and_activation(tiny_bert: Any, tiny_shape: BertShape) -> None:
@@ -186,15 +177,6 @@ def test_full_reads_need_no_gather(tiny_bert: Any, tiny_shape: BertShape) -> Non
     weights = shrink.shrink(read_weights(tiny_bert), tiny_shape, masks)
     assert [attention.reads for attention, _ in weights.layers] == [None, None]
     assert [ffn.reads.tolist() for _, ffn in weights.layers if ffn.reads is not None] == [[0, 1, 2, 3], [2, 3, 4]]
-
-
-def test_vocabulary_cut_keeps_logits_on_kept_pieces(tiny_bert: Any, tiny_shape: BertShape) -> None:
-    pieces = np.array([0, 2, 3, 5, 8, 13, 21, 34, 55])
-    network = build(shrink.cut_vocabulary(read_weights(tiny_bert), pieces), tiny_shape)
-    inputs = texts(len(pieces))
-    full = {**inputs, "input_ids": torch.from_numpy(pieces)[inputs["input_ids"]]}
-    assert network.config.vocab_size == len(pieces)
-    assert difference(tiny_bert, network, full, inputs) < 1e-6
 
 
 @pytest.mark.parametrize("rank", [1, 3, 8])
@@ -260,12 +242,6 @@ def test_pooler_cut_equals_a_classifier_without_these_units(tiny_bert: Any, tiny
         assert slimbert.parameter_count(network) == count_parameters(slimbert.shape_of(network.config))
 
 
-def test_fewer_positions_change_nothing_for_texts_that_fit(tiny_bert: Any, tiny_shape: BertShape) -> None:
-    network = build(shrink.cut_positions(read_weights(tiny_bert), 9), tiny_shape)
-    assert network.config.max_position_embeddings == 9
-    assert difference(tiny_bert, network, texts(tiny_shape.vocabulary)) < 1e-6
-
-
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(keep=st.fixed_dictionaries(KEEP), seed=st.integers(0, 10_000))
 def test_all_cuts_together(make_bert: Callable[..., Any], keep: dict[Site, float], seed: int) -> None:
@@ -314,6 +290,7 @@ def test_weights_given_are_left_as_they_are(tiny_bert: Any, tiny_shape: BertShap
     assert difference(build(weights, tiny_shape), build(untouched, tiny_shape), inputs) == 0
 
 
+HIDDEN_9 = Masks.full(SHAPE).with_site(Site.HIDDEN, np.ones(9, dtype=bool))
 BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"pieces": np.array([3, 2])}, "sorted, distinct numbers from 0 to 67"),
     ({"pieces": np.array([2, 2])}, "sorted, distinct"),
@@ -325,6 +302,7 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"rank": 2, "frequencies": -np.ones(68)}, "none negative"),
     ({"positions": 0}, "positions 0: expected 1 to 32"),
     ({"positions": 33}, "positions 33: expected 1 to 32"),
+    ({"masks": HIDDEN_9}, r"mask for hidden: found bool \(9,\), expected bool \(8,\)"),
     ({"pooler": np.ones(7, dtype=bool)}, r"mask for the pooler.*expected bool \(8,\)"),
     ({"pooler": np.ones(8)}, "mask for the pooler: found float64"),
     ({"pooler": np.zeros(8, dtype=bool)}, "with 0 units kept, expected bool .* at least 1"),
@@ -336,11 +314,5 @@ def test_arguments_that_do_not_fit(
     tiny_bert: Any, tiny_shape: BertShape, arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(SelectionError, match=message) as caught:
-        shrink.shrink(read_weights(tiny_bert), tiny_shape, Masks.full(tiny_shape), **arguments)
+        shrink.shrink(read_weights(tiny_bert), tiny_shape, **{"masks": Masks.full(tiny_shape), **arguments})
     assert "\n" not in str(caught.value)
-
-
-def test_masks_that_do_not_fit(tiny_bert: Any, tiny_shape: BertShape) -> None:
-    masks = Masks.full(tiny_shape).with_site(Site.HIDDEN, np.ones(9, dtype=bool))
-    with pytest.raises(SelectionError, match=r"mask for hidden: found bool \(9,\), expected bool \(8,\)"):
-        shrink.shrink(read_weights(tiny_bert), tiny_shape, masks)
