@@ -135,7 +135,7 @@ def test_only_attached_sites_are_folded(tiny_bert: Any, tiny_shape: BertShape) -
     assert difference(tiny_bert, build(folded, tiny_shape), texts(tiny_shape.vocabulary)) < TOLERANCE
 
 
-def test_heads_go_with_their_last_unit_and_are_padded_with_zeros(tiny_bert: Any, tiny_shape: BertShape) -> None:
+def test_heads_go_with_their_last_unit(tiny_bert: Any, tiny_shape: BertShape) -> None:
     mask = np.ones((2, 8), dtype=bool)
     mask[0, :4] = False  # head 0 of layer 0
     mask[1, [0, 1, 6]] = False
@@ -146,11 +146,21 @@ def test_heads_go_with_their_last_unit_and_are_padded_with_zeros(tiny_bert: Any,
     network = build(cut, tiny_shape)
     assert network.config.kept_heads == [[1], [0, 1]]
     assert [layer["value_width"] for layer in network.config.layers] == [4, 3]
-    attention = network.slimbert.layers[1].attention  # head 0 keeps 2 units, head 1 keeps 3: padded to 3 with zeros
-    assert attention.projection.weight.shape == (2 * 8 + 2 * 3, 8)
-    padded = (attention.projection.weight[16:][2], attention.projection.bias[16:][2], attention.output.weight[:, 2])
-    assert not any(values.any() for values in padded)
-    assert attention.projection.weight[16:][[0, 1, 3, 4, 5]].all()
+    assert difference(masked_copy(tiny_bert, Masks.full(tiny_shape).with_site(Site.ATTENTION_CONTEXT, mask)), network,
+                      texts(tiny_shape.vocabulary)) < TOLERANCE  # fmt: skip
+
+
+def test_padding_is_zero_and_counted(tiny_bert: Any, tiny_shape: BertShape) -> None:
+    mask = np.ones((2, 8), dtype=bool)
+    mask[0, [0, 1, 2]] = False  # head 0 keeps 1 unit, head 1 all 4
+    network = build(shrink.cut_context(read_weights(tiny_bert), mask), tiny_shape)
+    attention = network.slimbert.layers[0].attention
+    assert attention.projection.weight.shape == (2 * 8 + 2 * 4, 8)
+    value, bias = attention.projection.weight[16:], attention.projection.bias[16:]
+    assert not value[1:4].any()
+    assert not bias[1:4].any()
+    assert not attention.output.weight[:, 1:4].any()
+    assert value[4:].all()
 
 
 def test_constants_of_empty_sublayers_pass_through_bias_and_activation(tiny_bert: Any, tiny_shape: BertShape) -> None:
@@ -177,6 +187,15 @@ def test_full_reads_need_no_gather(tiny_bert: Any, tiny_shape: BertShape) -> Non
     weights = shrink.shrink(read_weights(tiny_bert), tiny_shape, masks)
     assert [attention.reads for attention, _ in weights.layers] == [None, None]
     assert [ffn.reads.tolist() for _, ffn in weights.layers if ffn.reads is not None] == [[0, 1, 2, 3], [2, 3, 4]]
+
+
+def test_vocabulary_cut_keeps_logits_on_kept_pieces(tiny_bert: Any, tiny_shape: BertShape) -> None:
+    pieces = np.array([0, 2, 3, 5, 8, 13, 21, 34, 55])
+    network = build(shrink.cut_vocabulary(read_weights(tiny_bert), pieces), tiny_shape)
+    inputs = texts(len(pieces))
+    full = {**inputs, "input_ids": torch.from_numpy(pieces)[inputs["input_ids"]]}
+    assert network.config.vocab_size == len(pieces)
+    assert difference(tiny_bert, network, full, inputs) < 1e-6
 
 
 @pytest.mark.parametrize("rank", [1, 3, 8])
