@@ -14,33 +14,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
-import socket
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from benchmarks.dashboard import Dashboard, NotStarted, open_browser, running_dashboard
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-ROOT = Path(__file__).resolve().parent.parent
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 PATIENCE_MS = 120_000
 HEADLINE = "What survived, and was it worth it?"
 QUESTIONS = (
@@ -94,38 +79,9 @@ ANSWERED = (
 )
 
 
-@contextmanager
-def server(studies: Path | None) -> Iterator[tuple[str, float]]:
-    """A new dashboard process; yields its address and the milliseconds until it answered."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"http://localhost:{port}"
-    environment = dict(os.environ) | ({"SLIMVIZ_STUDIES": str(studies.resolve())} if studies else {})
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
-    command += ["--server.port", str(port)]
-    start = time.perf_counter()
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        try:
-            while not _answers(f"{address}/_stcore/health"):
-                if process.poll() is not None or time.perf_counter() - start > PATIENCE_MS / 1000:
-                    log.seek(0)
-                    complaint = log.read().decode(errors="replace").strip()[-500:]
-                    sys.exit(f"first_paint: the dashboard did not start: {complaint}")
-                time.sleep(0.02)
-            yield address, 1000 * (time.perf_counter() - start)
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310 # our own server
-            return answer.status == 200
-    except (urllib.error.URLError, OSError):
-        return False
+def server(studies: Path | None) -> AbstractContextManager[Dashboard]:
+    """A new dashboard process, with a further folder of studies."""
+    return running_dashboard(os.environ | ({"SLIMVIZ_STUDIES": str(studies.resolve())} if studies else {}))
 
 
 def new_page(browser: Browser) -> Page:
@@ -144,9 +100,9 @@ def settle(page: Page) -> None:
 
 def first_paint(browser: Browser, studies: Path | None) -> dict[str, float | None]:
     """Overview from a cold server: milliseconds from navigation until things are painted, None for what never is."""
-    with server(studies) as (address, ready_ms):
+    with server(studies) as dashboard:
         page = new_page(browser)
-        page.goto(address, wait_until="commit")
+        page.goto(dashboard.address, wait_until="commit")
         page.wait_for_function("() => window.firstSeen.headline")
         settle(page)
         if page.locator("[data-testid=stMetricValue]").count():
@@ -154,7 +110,7 @@ def first_paint(browser: Browser, studies: Path | None) -> dict[str, float | Non
         seen = page.evaluate("() => window.firstSeen")
         page.context.close()
     names = ("headline", "first_number", "first_chart")
-    return {"server_ready": ready_ms} | {name: seen.get(name) for name in names}
+    return {"server_ready": dashboard.ready_ms} | {name: seen.get(name) for name in names}
 
 
 def reaction(page: Page, event: str, condition: str, argument: Any, act: Any) -> float:
@@ -213,13 +169,13 @@ def measure(
     paints = [first_paint(browser, studies) for _ in range(cold_starts)]
     report: dict[str, Any] = {f"cold_{name}": summary([paint[name] for paint in paints]) for name in paints[0]}
     query = f"&study={study}" if study else ""
-    with server(studies) as (address, _):
+    with server(studies) as dashboard:
         page = new_page(browser)
         if paints[-1]["first_number"] is None:
             print("first_paint: no study can be shown, so only the empty page was timed", file=sys.stderr)
             return report | {"slider_to_redraw": None, "question_to_answers": None}
-        report["slider_to_redraw"] = summary(slider_to_redraw(page, address, query, repeats))
-        answers = question_to_answers(page, address, query, repeats)
+        report["slider_to_redraw"] = summary(slider_to_redraw(page, dashboard.address, query, repeats))
+        answers = question_to_answers(page, dashboard.address, query, repeats)
         report["first_question_to_answers"] = summary([answers[0]]) if answers else None
         report["question_to_answers"] = summary(answers[1]) if answers else None
         page.context.close()
@@ -234,17 +190,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=10, help="slider moves and questions (default: 10)")
     parser.add_argument("--chromium", help="path of the browser; default: the one found on PATH")
     options = parser.parse_args()
-    program = options.chromium or next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if program is None:
-        sys.exit("first_paint: no Chromium was found, expected one on PATH or named by --chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
-        counts = {"cold_starts": options.cold_starts, "repeats": options.repeats}
-        report = measure(browser, options.studies, options.study, **counts)
-        report["browser"] = f"Chromium {browser.version}"
-        browser.close()
+    counts = {"cold_starts": options.cold_starts, "repeats": options.repeats}
+    try:
+        with open_browser(options.chromium) as browser:
+            report = measure(browser, options.studies, options.study, **counts)
+            report["browser"] = f"Chromium {browser.version}"
+    except NotStarted as error:
+        sys.exit(f"first_paint: {error}")
     print(json.dumps(report, indent=2))
 
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-START_SECONDS = 120
+from benchmarks.dashboard import ROOT, running_dashboard
 
 # Python imports this by itself when it starts; what it refuses is written down.
 BLOCKER = """
@@ -141,37 +136,7 @@ def test_the_command_line_works(environment: dict[str, str], refused: Path, comm
     assert not refused.exists(), refused.read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def server(environment: dict[str, str]) -> Iterator[int]:
-    """A dashboard as a user starts it, on a free port; its port."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    options = ("--server.headless", "true", "--server.port", str(port))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", *options],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield port
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
-
-
-def test_the_server_starts(server: int, refused: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            with urllib.request.urlopen(f"http://localhost:{server}/_stcore/health", timeout=5) as answer:
-                assert answer.read() == b"ok"
-            break
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            assert time.monotonic() < deadline, "the server did not start"
-            time.sleep(0.5)
-    with urllib.request.urlopen(f"http://localhost:{server}/", timeout=30) as page:
+def test_the_server_starts(environment: dict[str, str], refused: Path) -> None:
+    with running_dashboard(environment) as dashboard, urllib.request.urlopen(dashboard.address, timeout=30) as page:  # noqa: S310
         assert b"<title>" in page.read()
     assert not refused.exists(), refused.read_text(encoding="utf-8")

@@ -6,37 +6,21 @@ Where there is no Chromium, these tests skip and say so; with SLIMVIZ_REQUIRE_BR
 from __future__ import annotations
 
 import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from benchmarks.dashboard import NotStarted, open_browser, running_dashboard
 from pruning.data.tasks import get_task
 from tests.factories.synthetic_study import bert_shape, write_study
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-quic",
-    "--no-first-run",
-)
 DESKTOP, PHONE = (1280, 720), (390, 844)
-START_SECONDS = 90
 CHARTS_ARE_DRAWN = """() =>
     !document.querySelector('[data-testid=stSkeleton]') &&
     [...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(
@@ -53,35 +37,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-def find_chromium() -> str | None:
-    """Chromium's program: SLIMVIZ_CHROMIUM, the system's, or None."""
-    named = os.environ.get("SLIMVIZ_CHROMIUM")
-    candidates = [named] if named else ["/usr/bin/chromium", *map(shutil.which, ("chromium", "chromium-browser"))]
-    return next((path for path in candidates if path and Path(path).is_file()), None)
-
-
-def skip_or_fail(reason: str) -> None:
-    """Skip, unless browser tests are required."""
-    if os.environ.get("SLIMVIZ_REQUIRE_BROWSER") == "1":
-        pytest.fail(f"SLIMVIZ_REQUIRE_BROWSER=1, but {reason}")
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One Chromium for all tests."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        skip_or_fail("playwright is not installed (requirements-dev.txt)")
-        raise
-    program = find_chromium()
-    if program is None:
-        skip_or_fail("no Chromium was found (install chromium, or name one by SLIMVIZ_CHROMIUM)")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+    with ExitStack() as stack:
+        try:
+            chromium = stack.enter_context(open_browser())
+        except NotStarted as reason:
+            if os.environ.get("SLIMVIZ_REQUIRE_BROWSER") == "1":
+                pytest.fail(f"SLIMVIZ_REQUIRE_BROWSER=1, but {reason}")
+            pytest.skip(str(reason))
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="session")
@@ -97,50 +63,18 @@ def studies_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+def start_server() -> Iterator[Callable[..., str]]:
     """Start the dashboard on a folder of studies, with further environment variables; returns its URL.
 
     The studies that ship with the repository are listed too, so tests name the study that they are about.
     """
-    running: list[tuple[subprocess.Popen, BinaryIO]] = []
+    with ExitStack() as running:
 
-    def start(studies: Path, **environment: str) -> str:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        log = (tmp_path_factory.mktemp("server") / "log.txt").open("w+b")
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-        server = subprocess.Popen(
-            [*command, "--server.headless", "true"],
-            cwd=REPOSITORY,
-            env=os.environ | {"SLIMVIZ_STUDIES": str(studies)} | environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        running.append((server, log))
-        address = f"http://localhost:{port}"
-        deadline = time.monotonic() + START_SECONDS
-        while not _answers(f"{address}/_stcore/health"):
-            if server.poll() is not None or time.monotonic() > deadline:
-                log.seek(0)
-                pytest.fail(f"the dashboard did not start: {log.read()[-2000:].decode(errors='replace')}")
-            time.sleep(0.1)
-        return address
+        def start(studies: Path, **environment: str) -> str:
+            variables = os.environ | {"SLIMVIZ_STUDIES": str(studies)} | environment
+            return running.enter_context(running_dashboard(variables)).address
 
-    yield start
-    for server, _ in running:
-        server.terminate()
-    for server, log in running:
-        server.wait(timeout=30)
-        log.close()
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310 # our own server
-            return answer.status == 200
-    except (urllib.error.URLError, OSError):
-        return False
+        yield start
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,58 +130,49 @@ def test_a_backbone_that_is_an_adapter_is_refused(tiny_backbone: Path) -> None:
 # ---- what it must be -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["roberta", "distilbert", "gpt2", "modernbert", None])
-def test_other_networks_are_refused(tiny_backbone: Path, kind: str | None) -> None:
-    edit_config(tiny_backbone, model_type=kind)
-    expected = f"backbone {str(tiny_backbone)!r}: of type {kind!r}, expected a BERT encoder (model_type 'bert')"
-    assert refusal(tiny_backbone) == expected
+NO_CONFIG = "no readable config.json, expected a BERT encoder's folder"
+NO_BERT = "expected a BERT encoder (model_type 'bert')"
 
 
-def test_a_decoder_is_refused(tiny_backbone: Path) -> None:
-    edit_config(tiny_backbone, is_decoder=True)
-    assert "of type 'bert decoder', expected a BERT encoder" in refusal(tiny_backbone)
+def write(name: str, content: bytes) -> Callable[[Path], Any]:
+    return lambda folder: (folder / name).write_bytes(content)
 
 
-@pytest.mark.parametrize("content", [None, "", "{", "[1]", "\udcff", '"bert"'])
-def test_a_folder_without_a_usable_configuration(tiny_backbone: Path, content: str | None) -> None:
-    path = tiny_backbone / "config.json"
-    if content is None:
-        path.unlink()
-    else:
-        path.write_bytes(content.encode("utf-8", "surrogateescape"))
-    assert refusal(tiny_backbone).endswith("no readable config.json, expected a BERT encoder's folder")
+def change(**settings: Any) -> Callable[[Path], Any]:
+    return lambda folder: edit_config(folder, **settings)
 
 
-def test_an_empty_folder(tmp_path: Path) -> None:
-    assert refusal(tmp_path).endswith("no readable config.json, expected a BERT encoder's folder")
+def remove(*names: str) -> Callable[[Path], Any]:
+    return lambda folder: [(folder / name).unlink() for name in names]
 
 
-def test_weights_must_be_safetensors(tiny_backbone: Path) -> None:
-    (tiny_backbone / "model.safetensors").rename(tiny_backbone / "pytorch_model.bin")
-    assert refusal(tiny_backbone).endswith("no model.safetensors, expected weights as safetensors")
+# What is done to a folder, and what is said of it then.
+DAMAGE: list[tuple[Callable[[Path], Any], str]] = [
+    *(
+        (change(model_type=kind), f": of type {kind!r}, {NO_BERT}")
+        for kind in ("roberta", "distilbert", "gpt2", "modernbert", None)
+    ),
+    (change(is_decoder=True), f": of type 'bert decoder', {NO_BERT}"),
+    *((write("config.json", content), NO_CONFIG) for content in (b"", b"{", b"[1]", b"\xff", b'"bert"')),
+    (remove("config.json"), NO_CONFIG),
+    (lambda folder: [path.unlink() for path in folder.iterdir()], NO_CONFIG),
+    (remove("model.safetensors"), "no model.safetensors, expected weights as safetensors"),
+    (lambda folder: os.truncate(folder / "model.safetensors", 1000), ": weights cannot be loaded ("),
+    (change(intermediate_size=24), "cannot be loaded (bert.encoder.layer.0.intermediate.dense.bias is missing"),
+    # What transformers would fill with random numbers is not the backbone that was asked for.
+    (change(num_hidden_layers=3), ": weights cannot be loaded (bert.encoder.layer.2."),
+    (remove("tokenizer.json", "tokenizer_config.json"), "no tokenizer, expected tokenizer.json or vocab.txt"),
+    (write("tokenizer.json", b"{"), ": tokenizer cannot be loaded ("),
+]
 
 
-def test_broken_weights(tiny_backbone: Path) -> None:
-    path = tiny_backbone / "model.safetensors"
-    path.write_bytes(path.read_bytes()[:1000])
-    assert "weights cannot be loaded (" in refusal(tiny_backbone)
-
-
-def test_weights_of_another_width(tiny_backbone: Path) -> None:
-    edit_config(tiny_backbone, intermediate_size=24)
-    assert "weights cannot be loaded (bert.encoder.layer.0.intermediate.dense.bias is missing" in refusal(tiny_backbone)
-
-
-def test_weights_of_fewer_layers(tiny_backbone: Path) -> None:
-    """What transformers would fill with random numbers is not the backbone that was asked for."""
-    edit_config(tiny_backbone, num_hidden_layers=3)
-    assert "weights cannot be loaded (bert.encoder.layer.2." in refusal(tiny_backbone)
-
-
-def test_without_a_tokenizer(tiny_backbone: Path) -> None:
-    (tiny_backbone / "tokenizer.json").unlink()
-    (tiny_backbone / "tokenizer_config.json").unlink()
-    assert refusal(tiny_backbone).endswith("no tokenizer, expected tokenizer.json or vocab.txt")
+@pytest.mark.parametrize(("damage", "said"), DAMAGE)
+def test_what_is_no_bert_encoder_is_refused(tiny_backbone: Path, damage: Callable[[Path], Any], said: str) -> None:
+    damage(tiny_backbone)
+    message = refusal(tiny_backbone)
+    assert message.startswith(f"backbone {str(tiny_backbone)!r}: ")
+    assert said in message
+    assert message.endswith(said) or said.endswith("(") or "(bert." in said
 
 
 def test_a_vocabulary_is_tokenizer_enough(tiny_backbone: Path, tiny_tokenizer: Any) -> None:

@@ -102,24 +102,23 @@ def random_masks(shape: BertShape, seed: int, keep: float) -> Masks:
 # ---- attach and detach ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sites", SUBSETS, ids=lambda sites: "+".join(sites))
-def test_attach_and_detach_leave_the_function_as_it_was(tiny_bert: Any, tiny_inputs: Inputs, sites: Any) -> None:
+@pytest.mark.parametrize(
+    ("sites", "penalty"),
+    [*((subset, "log") for subset in SUBSETS), *((tuple(Site), penalty) for penalty in PENALTIES)],
+    ids=lambda value: value if isinstance(value, str) else "+".join(value),
+)
+def test_attach_and_detach_leave_the_function_as_it_was(
+    tiny_bert: Any, tiny_inputs: Inputs, sites: tuple[Site, ...], penalty: str
+) -> None:
     before, names = logits_of(tiny_bert, tiny_inputs), set(tiny_bert.state_dict())
-    assert attach(tiny_bert, sites=sites) is tiny_bert
-    assert torch.equal(logits_of(tiny_bert, tiny_inputs), before)
-    assert {layer.site for layer in slim_layers(tiny_bert)} == set(sites)
-    detach(tiny_bert)
-    assert torch.equal(logits_of(tiny_bert, tiny_inputs), before)
-    assert hook_count(tiny_bert) == 0
-    assert set(tiny_bert.state_dict()) == names
-
-
-@pytest.mark.parametrize("penalty", PENALTIES)
-def test_every_penalty_starts_from_the_same_function(tiny_bert: Any, tiny_inputs: Inputs, penalty: str) -> None:
-    before = logits_of(tiny_bert, tiny_inputs)
-    attach(tiny_bert, penalty=penalty)
-    assert torch.equal(logits_of(tiny_bert, tiny_inputs), before)
-    assert all(layer.kind == penalty for layer in slim_layers(tiny_bert))
+    for _ in range(2):  # attached again after it was detached
+        assert attach(tiny_bert, sites=sites, penalty=penalty) is tiny_bert
+        assert torch.equal(logits_of(tiny_bert, tiny_inputs), before)
+        assert {(layer.site, layer.kind) for layer in slim_layers(tiny_bert)} == {(site, penalty) for site in sites}
+        detach(detach(tiny_bert))  # nothing to remove is nothing to complain about
+        assert torch.equal(logits_of(tiny_bert, tiny_inputs), before)
+        assert hook_count(tiny_bert) == 0
+        assert set(tiny_bert.state_dict()) == names
 
 
 @pytest.mark.parametrize("site", list(Site))
@@ -131,16 +130,6 @@ def test_each_site_really_takes_part(tiny_bert: Any, tiny_inputs: Inputs, site: 
     tiny_bert(**tiny_inputs).logits.sum().backward()
     assert all((layer.alpha.grad != 0).any() for layer in slim_layers(tiny_bert))
     assert torch.equal(logits_of(detach(tiny_bert), tiny_inputs), before)
-
-
-def test_attach_again_after_detach(tiny_bert: Any) -> None:
-    attach(tiny_bert, sites=[Site.HIDDEN])
-    points = hook_count(tiny_bert)
-    assert points == 1 + 2 * 2
-    detach(tiny_bert)
-    attach(tiny_bert, sites=[Site.HIDDEN])
-    assert hook_count(tiny_bert) == points
-    detach(detach(tiny_bert))  # nothing to remove is nothing to complain about
 
 
 def test_attached_twice_or_nowhere_is_refused(tiny_bert: Any) -> None:
@@ -178,6 +167,7 @@ def test_a_deep_copy_is_independent(tiny_bert: Any, tiny_inputs: Inputs) -> None
 
 def test_one_factor_per_residual_unit_is_shared_by_all_layers(tiny_bert: Any, tiny_inputs: Inputs) -> None:
     attach(tiny_bert, sites=[Site.HIDDEN])
+    assert hook_count(tiny_bert) == 1 + 2 * 2  # after the embeddings and twice in each layer
     with torch.no_grad():
         factor = slim_layers(tiny_bert)[0].alpha
         factor[3] = 0
@@ -244,15 +234,12 @@ def test_masks_and_factors_at_all_sites_together(
     assert all(layer.mask is None for layer in slim_layers(tiny_bert))
 
 
-def test_masks_need_slim_layers_at_all_sites_or_none(tiny_bert: Any, tiny_shape: BertShape) -> None:
+def test_masks_that_do_not_fit_are_refused(tiny_bert: Any, tiny_shape: BertShape) -> None:
+    with pytest.raises(SelectionError, match=r"^mask for hidden: found bool \(6,\), expected bool \(8,\)$"):
+        masked_copy(tiny_bert, Masks.full(BertShape(2, 2, 3, 6, 16, 67, 32, 2, 6, 2)))
     attach(tiny_bert, sites=[Site.HIDDEN])
     with pytest.raises(ConfigError, match=r"^masked_copy: slim layers must be attached at all sites, or at none$"):
         masked_copy(tiny_bert, Masks.full(tiny_shape))
-
-
-def test_masks_of_another_shape_are_refused(tiny_bert: Any) -> None:
-    with pytest.raises(SelectionError, match=r"^mask for hidden: found bool \(6,\), expected bool \(8,\)$"):
-        masked_copy(tiny_bert, Masks.full(BertShape(2, 2, 3, 6, 16, 67, 32, 2, 6, 2)))
 
 
 def test_gates_are_hooked_only_where_asked(tiny_bert: Any, tiny_inputs: Inputs) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -27,19 +28,17 @@ def sigmoid(value: float) -> float:
     return 1 / (1 + math.exp(-value))
 
 
-def test_log_penalty_by_hand() -> None:
-    expected = 0.5 * sum(math.log(1 + 8000 * value**2) for value in VALUES)
-    assert layer_with(VALUES, "log").penalty().item() == pytest.approx(expected, rel=1e-6)
-
-
-def test_l1_penalty_by_hand() -> None:
-    assert layer_with(VALUES, "l1").penalty().item() == pytest.approx(1.51, rel=1e-6)
-
-
-def test_l0_penalty_by_hand() -> None:
-    """The chance that a hard-concrete gate is not zero: sigmoid(log-odds - temperature * log(-low / high))."""
-    expected = sum(sigmoid(value - 2 / 3 * math.log(0.1 / 1.1)) for value in VALUES)
-    assert layer_with(VALUES, "l0").penalty().item() == pytest.approx(expected, rel=1e-6)
+@pytest.mark.parametrize(
+    ("penalty", "one"),
+    [
+        ("log", lambda value: 0.5 * math.log(1 + 8000 * value**2)),
+        ("l1", abs),
+        # The chance that a hard-concrete gate is not zero: sigmoid(log-odds - temperature * log(-low / high)).
+        ("l0", lambda value: sigmoid(value - 2 / 3 * math.log(0.1 / 1.1))),
+    ],
+)
+def test_penalties_by_hand(penalty: str, one: Callable[[float], float]) -> None:
+    assert layer_with(VALUES, penalty).penalty().item() == pytest.approx(sum(map(one, VALUES)), rel=1e-6)
 
 
 def test_l0_penalty_is_the_share_of_open_gates() -> None:
@@ -78,13 +77,16 @@ def test_the_gate_starts_at_exactly_one(penalty: str) -> None:
     assert torch.equal(layer.factors(), torch.ones(5))
 
 
-def test_forward_multiplies_unit_by_unit() -> None:
+def test_forward_multiplies_unit_by_unit_and_a_mask_silences() -> None:
     layer = layer_with([2.0, -3.0, 0.0], "log")
-    result = layer(torch.tensor([[[1.0, 1.0, 1.0], [5.0, 1.0, 7.0]]]))
-    assert result.tolist() == [[[2.0, -3.0, 0.0], [10.0, -3.0, 0.0]]]
+    activations = torch.tensor([[[1.0, 1.0, 1.0], [5.0, 1.0, 7.0]]])
+    assert layer(activations).tolist() == [[[2.0, -3.0, 0.0], [10.0, -3.0, 0.0]]]
+    layer.mask = torch.tensor([0.0, 1.0, 1.0])
+    assert layer(activations).tolist() == [[[0.0, -3.0, 0.0], [0.0, -3.0, 0.0]]]
+    assert "mask" not in layer.state_dict()
 
 
-def test_hard_concrete_gates_are_sampled_while_training_only() -> None:
+def test_hard_concrete_gates_are_sampled_and_learned_while_training_only() -> None:
     torch.manual_seed(0)
     layer = layer_with([0.0] * 200, "l0").train()
     first, second = layer.gate(), layer.gate()
@@ -92,23 +94,12 @@ def test_hard_concrete_gates_are_sampled_while_training_only() -> None:
     assert first.min() == 0
     assert first.max() == 1
     assert ((first > 0) & (first < 1)).any()
-    layer.eval()
-    assert torch.equal(layer.gate(), layer.gate())
-    assert layer.gate()[0].item() == pytest.approx(0.5)  # sigmoid(0), stretched to (-0.1, 1.1)
-
-
-def test_hard_concrete_gates_can_be_learned() -> None:
-    torch.manual_seed(0)
-    layer = layer_with([0.0] * 50, "l0").train()
-    layer(torch.ones(50)).sum().backward()
+    first.sum().backward()
     assert layer.alpha.grad is not None
     assert (layer.alpha.grad >= 0).all()
     assert (layer.alpha.grad > 0).any()
-
-
-def test_hard_concrete_gates_close_and_open() -> None:
-    layer = layer_with([-4.0, 4.0], "l0").eval()
-    assert layer.gate().tolist() == [0.0, 1.0]
+    for value, gate in ((-4.0, 0.0), (0.0, 0.5), (4.0, 1.0)):  # sigmoid(value), stretched to (-0.1, 1.1)
+        assert layer_with([value], "l0").eval().gate().item() == pytest.approx(gate)
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
@@ -123,16 +114,11 @@ def test_factors_leave_the_mode_as_it_was(penalty: str, training: bool) -> None:
     assert torch.equal(layer.factors(), layer.factors())  # not sampled, even while training
 
 
-def test_a_mask_silences_units() -> None:
-    layer = layer_with([2.0, 3.0], "log")
-    layer.mask = torch.tensor([0.0, 1.0])
-    assert layer.gate().tolist() == [0.0, 3.0]
-    assert "mask" not in layer.state_dict()
-
-
-def test_an_unknown_penalty_is_refused_in_one_line() -> None:
+def test_refusals_in_one_line() -> None:
     with pytest.raises(ConfigError, match=r"^penalty 'l2': expected one of log, l1, l0$"):
         SlimLayer(3, Site.HIDDEN, "l2")
+    with pytest.raises(ConfigError, match=r"^slimming: the network has no slim layers; attach them first$"):
+        total_penalty(nn.Linear(2, 2))
 
 
 def test_layers_are_collected_by_type() -> None:
@@ -144,11 +130,6 @@ def test_layers_are_collected_by_type() -> None:
     assert total_penalty(model).item() == pytest.approx(1.51, rel=1e-6)
     assert surviving_share(model) == pytest.approx(2 / 3)
     assert surviving_share(model, threshold=0.6) == pytest.approx(1 / 3)
-
-
-def test_a_penalty_without_slim_layers_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"^slimming: the network has no slim layers; attach them first$"):
-        total_penalty(nn.Linear(2, 2))
 
 
 def test_it_says_what_it_is() -> None:

@@ -24,6 +24,7 @@ from pruning.bert.weights import BertWeights
 from pruning.compress import shrink
 from pruning.data.tasks import get_task
 from pruning.errors import SelectionError
+from tests.conftest import SHAPE
 
 TOLERANCE = 1e-4
 Inputs = dict[str, torch.Tensor]
@@ -262,12 +263,6 @@ def test_pooler_cut_equals_a_classifier_without_these_units(tiny_bert: Any, tiny
         assert slimbert.parameter_count(network) == count_parameters(slimbert.shape_of(network.config))
 
 
-def test_fewer_positions_change_nothing_for_texts_that_fit(tiny_bert: Any, tiny_shape: BertShape) -> None:
-    network = build(shrink.cut_positions(read_weights(tiny_bert), 9), tiny_shape)
-    assert network.config.max_position_embeddings == 9
-    assert difference(tiny_bert, network, texts(tiny_shape.vocabulary)) < 1e-6
-
-
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(keep=st.fixed_dictionaries(KEEP), seed=st.integers(0, 10_000))
 def test_all_cuts_together(make_bert: Callable[..., Any], keep: dict[Site, float], seed: int) -> None:
@@ -316,6 +311,7 @@ def test_weights_given_are_left_as_they_are(tiny_bert: Any, tiny_shape: BertShap
     assert difference(build(weights, tiny_shape), build(untouched, tiny_shape), inputs) == 0
 
 
+HIDDEN_9 = Masks.full(SHAPE).with_site(Site.HIDDEN, np.ones(9, dtype=bool))
 BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"pieces": np.array([3, 2])}, "sorted, distinct numbers from 0 to 67"),
     ({"pieces": np.array([2, 2])}, "sorted, distinct"),
@@ -327,6 +323,7 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"rank": 2, "frequencies": -np.ones(68)}, "none negative"),
     ({"positions": 0}, "positions 0: expected 1 to 32"),
     ({"positions": 33}, "positions 33: expected 1 to 32"),
+    ({"masks": HIDDEN_9}, r"mask for hidden: found bool \(9,\), expected bool \(8,\)"),
     ({"pooler": np.ones(7, dtype=bool)}, r"mask for the pooler.*expected bool \(8,\)"),
     ({"pooler": np.ones(8)}, "mask for the pooler: found float64"),
     ({"pooler": np.zeros(8, dtype=bool)}, "with 0 units kept, expected bool .* at least 1"),
@@ -338,11 +335,5 @@ def test_arguments_that_do_not_fit(
     tiny_bert: Any, tiny_shape: BertShape, arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(SelectionError, match=message) as caught:
-        shrink.shrink(read_weights(tiny_bert), tiny_shape, Masks.full(tiny_shape), **arguments)
+        shrink.shrink(read_weights(tiny_bert), tiny_shape, **{"masks": Masks.full(tiny_shape), **arguments})
     assert "\n" not in str(caught.value)
-
-
-def test_masks_that_do_not_fit(tiny_bert: Any, tiny_shape: BertShape) -> None:
-    masks = Masks.full(tiny_shape).with_site(Site.HIDDEN, np.ones(9, dtype=bool))
-    with pytest.raises(SelectionError, match=r"mask for hidden: found bool \(9,\), expected bool \(8,\)"):
-        shrink.shrink(read_weights(tiny_bert), tiny_shape, masks)

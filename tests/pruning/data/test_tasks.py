@@ -64,18 +64,14 @@ def test_json_round_trip(task: Task) -> None:
         {"labels": 3},
         {"text": ["a", "b", "c"]},
         {"validation": []},
+        {"label_range": [0]},
+        *({key: ...} for key in ("name", "title", "text", "labels", "metrics", "validation")),
     ],
+    ids=str,
 )
 def test_damaged_json_is_a_config_error(damage: dict[str, object]) -> None:
+    data = {key: value for key, value in {**TASKS["sst2"].to_json(), **damage}.items() if value is not ...}
     with pytest.raises(ConfigError, match="expected"):
-        Task.from_json({**TASKS["sst2"].to_json(), **damage})
-
-
-@pytest.mark.parametrize("key", ["name", "title", "text", "labels", "metrics", "validation"])
-def test_json_without_a_field_is_a_config_error(key: str) -> None:
-    data = TASKS["sst2"].to_json()
-    del data[key]
-    with pytest.raises(ConfigError, match=key):
         Task.from_json(data)
 
 

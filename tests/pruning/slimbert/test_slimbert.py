@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch.nn import functional
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer, pipeline
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, pipeline
 from transformers.utils import logging
 
 from pruning import slimbert
@@ -28,7 +26,6 @@ from pruning.compress.shrink import shrink
 from pruning.errors import SlimVizError
 
 Inputs = dict[str, torch.Tensor]
-ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -251,7 +248,10 @@ def test_reload_gives_identical_logits(tiny_bert: Any, tiny_inputs: Inputs, tmp_
     network = slim(tiny_bert, **cuts)
     tiny_inputs["input_ids"] %= network.config.vocab_size
     original = copy.deepcopy(network)
-    slimbert.save_slim(network, tmp_path / "slim")
+    for name in ("again", "slim"):
+        slimbert.save_slim(network, tmp_path / name)
+    for file in ("config.json", "model.safetensors"):
+        assert (tmp_path / "slim" / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
     torch.testing.assert_close(network(**tiny_inputs).logits, original(**tiny_inputs).logits, atol=0, rtol=0)
     assert sorted(path.name for path in (tmp_path / "slim").iterdir()) == ["config.json", "model.safetensors"]
     stored = load_file(tmp_path / "slim" / "model.safetensors")
@@ -289,13 +289,6 @@ def test_transformers_own_saving_works_too(tiny_bert: Any, tiny_inputs: Inputs, 
     assert half(**tiny_inputs).logits.isfinite().all()
 
 
-def test_saved_bytes_repeat(tiny_bert: Any, tmp_path: Path) -> None:
-    for name in "ab":
-        slimbert.save_slim(slim(tiny_bert), tmp_path / name)
-    for file in ("config.json", "model.safetensors"):
-        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
-
-
 def test_weights_too_large_for_half_precision_are_refused(tiny_bert: Any, tmp_path: Path) -> None:
     network = slim(tiny_bert)
     with torch.no_grad():
@@ -323,6 +316,7 @@ def test_pipeline_answers_in_label_words(make_bert: Callable[..., Any], tiny_tok
     network, tokenizer = stored_folder(make_bert(num_labels=3), tiny_tokenizer, tmp_path)
     classify = pipeline("text-classification", str(tmp_path), top_k=None)
     assert classify.tokenizer.is_fast
+    assert classify.tokenizer("the very good film", "a soup") == tokenizer("the very good film", "a soup")
     for text in ("the soup was good .", {"text": "a film", "text_pair": "bad soup"}):
         found = classify([text])[0]
         answers = {answer["label"]: answer["score"] for answer in found}
@@ -344,16 +338,3 @@ def test_pipeline_gives_raw_scores_for_regressions(
     answer = pipeline("text-classification", str(tmp_path))({"text": "a film", "text_pair": "the film"})
     expected = network(**tokenizer("a film", "the film", return_tensors="pt")).logits.item()
     assert answer == {"label": "score", "score": pytest.approx(expected, abs=1e-6)}
-
-
-def test_stored_tokenizer_loads_by_auto_class(tiny_bert: Any, tiny_tokenizer: Any, tmp_path: Path) -> None:
-    _, cut = stored_folder(tiny_bert, tiny_tokenizer, tmp_path)
-    loaded = AutoTokenizer.from_pretrained(tmp_path)
-    assert loaded.is_fast
-    assert loaded("the very good film", "a soup") == cut("the very good film", "a soup")
-
-
-def test_importing_the_package_imports_no_torch() -> None:
-    code = "import sys, pruning; print([m for m in ('torch', 'transformers', 'numpy') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

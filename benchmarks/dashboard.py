@@ -1,0 +1,112 @@
+"""The dashboard in a process of its own, and a real Chromium to look at it: for `first_paint` and for tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS, POLL_SECONDS = 120, 0.02  # generous: the machine may be busy with other things
+CHROMIUM_VARIABLE = "SLIMVIZ_CHROMIUM"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+)
+
+
+class NotStarted(Exception):
+    """The dashboard or the browser did not start; says why."""
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """Address of a running dashboard and the milliseconds until it answered."""
+
+    address: str
+    ready_ms: float
+
+
+@contextmanager
+def running_dashboard(environment: Mapping[str, str]) -> Iterator[Dashboard]:
+    """Start the dashboard on a free port, as a user does, and stop it at the end.
+
+    Args:
+        environment: all variables of its process.
+
+    Raises:
+        NotStarted: it ended or did not answer in time; with the end of what it printed.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    address = f"http://localhost:{port}"
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true", "--server.port", port]
+    with tempfile.TemporaryFile() as log:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, cwd=ROOT, env=dict(environment), stdout=log, stderr=log)
+        try:
+            while not _is_healthy(address):
+                if process.poll() is not None or time.perf_counter() - start > START_SECONDS:
+                    log.seek(0)
+                    complaint = log.read().decode(errors="replace").strip()[-2000:]
+                    raise NotStarted(f"the dashboard did not start: {complaint}")
+                time.sleep(POLL_SECONDS)
+            yield Dashboard(address, 1000 * (time.perf_counter() - start))
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+
+
+def _is_healthy(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5) as answer:  # noqa: S310 # our own server
+            return answer.read() == b"ok"
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@contextmanager
+def open_browser(program: str | None = None) -> Iterator[Browser]:
+    """A headless Chromium with a profile of its own, that asks nothing of the network by itself.
+
+    Args:
+        program: its path; SLIMVIZ_CHROMIUM or the one on PATH by default.
+
+    Raises:
+        NotStarted: playwright or Chromium is missing.
+    """
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        raise NotStarted("playwright is not installed (requirements-dev.txt)") from error
+    named = program or os.environ.get(CHROMIUM_VARIABLE)
+    found = next(filter(None, map(shutil.which, [named] if named else CHROMIUM)), None)
+    if found is None:
+        raise NotStarted(f"no Chromium was found (install chromium, or name one by {CHROMIUM_VARIABLE})")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
+        try:
+            yield browser
+        finally:
+            browser.close()
