@@ -15,8 +15,8 @@ from pruning.bert.shapes import Masks
 from pruning.errors import StoreError
 from pruning.importance.factors import ImportanceFactors
 from pruning.selection.select import Budget, Selection, SelectionSettings, select
-from pruning.study import write as store
-from pruning.study.write import BrokenStudy, Study
+from pruning.study import read as store
+from pruning.study.read import BrokenStudy, Study
 
 Stamp = tuple[tuple[str, int, int], ...]
 
