@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from slimviz.frames.tidy import count_of, groups, known, records
 from slimviz.theme import layer_title, listing, percent_text, score_text, times_text
-from slimviz.tidy import count_of, groups, known, records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,7 @@ def overview_headline(rows: Sequence[Mapping[str, Any]], percent: str) -> str:
     """What the slim networks of one budget keep, on average, and how much faster they are.
 
     Args:
-        rows: one per study, see `frames.overview_row`.
+        rows: one per study, see `overview_row`.
         percent: the budget.
     """
     measured = [dict(row) for row in rows if row["retention"] is not None]
@@ -45,7 +45,7 @@ def teacher_sentence(row: Mapping[str, Any]) -> str | None:
     """A caution where the teacher's accuracy is not clearly above the floor: what is kept of it then says little.
 
     Args:
-        row: see `frames.overview_row`.
+        row: see `overview_row`.
 
     Returns:
         None where the teacher is more than two standard errors of the floor above it, or where nothing was counted.

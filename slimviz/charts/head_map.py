@@ -18,7 +18,7 @@ def head_map(heads: pd.DataFrame, bounds: Bounds, chosen: Head | None, palette: 
 
     Args:
         heads: columns layer, head, importance, shade, rank, heads, units, head_size, kept, fate (see
-            `head_frames.head_frame`), of one study.
+            `head_frame`), of one study.
         bounds: the common scale of all maps on the page.
         chosen: the head that is outlined.
         palette: the theme's colours.
@@ -48,7 +48,7 @@ def difference_map(
 
     Args:
         heads: columns layer, head, difference, first, second, first_fate, second_fate, mark (see
-            `head_frames.difference_frame`).
+            `difference_frame`).
         titles: names of the two studies.
         chosen: the head that is outlined.
         palette: the theme's colours.

@@ -18,7 +18,7 @@ def layer_bars(layers: pd.DataFrame, chosen: int, palette: Palette) -> alt.Layer
     A click on a bar selects its layer.
 
     Args:
-        layers: columns layer, kept, total, share, counts, parameters, flops, heads, cutoffs (see `frames.layer_frame`).
+        layers: columns layer, kept, total, share, counts, parameters, flops, heads, cutoffs (see `layer_frame`).
         chosen: the layer that is outlined, from 1.
         palette: the theme's colours.
     """

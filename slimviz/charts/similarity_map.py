@@ -18,7 +18,7 @@ def similarity_map(pairs: pd.DataFrame, palette: Palette) -> alt.LayerChart:
     """Square map in clustered order, the value written in each cell.
 
     Args:
-        pairs: columns first_title, second_title, value, order_first (see `head_frames.similarity_frame`), of one
+        pairs: columns first_title, second_title, value, order_first (see `similarity_frame`), of one
             measure; values from -1 to 1, drawn from 0 (or the least value below it) to 1.
         palette: the theme's colours.
     """

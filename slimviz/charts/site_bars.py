@@ -15,8 +15,8 @@ def site_bars(sites: pd.DataFrame, survival: pd.DataFrame, palette: Palette) -> 
     """One bar a site: the share of its units that was removed, over all layers; a dot for each layer.
 
     Args:
-        sites: columns title, removed, kept, total, counts, cutoff (see `frames.site_frame`).
-        survival: columns title, layer, share, counts (see `frames.survival_frame`).
+        sites: columns title, removed, kept, total, counts, cutoff (see `site_frame`).
+        survival: columns title, layer, share, counts (see `survival_frame`).
         palette: the theme's colours.
     """
     frame = sites.assign(label=[f"{removed:.0%}" for removed in sites["removed"]])

@@ -16,7 +16,7 @@ def survival_map(survival: pd.DataFrame, palette: Palette) -> alt.LayerChart:
     """Layer x site, greener where more units survive; "×" where none does.
 
     Args:
-        survival: columns layer, title, kept, total, share, counts (see `frames.survival_frame`); rows without a
+        survival: columns layer, title, kept, total, share, counts (see `survival_frame`); rows without a
             layer (the residual width) are left out.
         palette: the theme's colours.
     """

@@ -7,8 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from slimviz.charts.scales import Bounds, plotly_importance_scale
+from slimviz.frames.tidy import count_of
 from slimviz.theme import Palette
-from slimviz.tidy import count_of
 
 ROW_UNITS = 512  # units a row: a wider site is wrapped, so that one unit stays wide enough to point at
 ROW_HEIGHT = 26
@@ -27,7 +27,7 @@ def unit_strip(units: pd.DataFrame, bounds: Bounds, palette: Palette, *, in_orde
     """Strips of all units of a layer, green above the cut-off, pink below it, underlined where cut.
 
     Args:
-        units: columns site, title, place, unit, head, importance, shade, kept (see `frames.unit_frame`).
+        units: columns site, title, place, unit, head, importance, shade, kept (see `unit_frame`).
         bounds: ends of the colour scale.
         palette: the theme's colours.
         in_order: whether units lie as in the matrices (otherwise the most important first); for the axis title.

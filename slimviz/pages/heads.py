@@ -8,15 +8,20 @@ import streamlit as st
 
 from pruning.errors import SlimVizError
 from pruning.study import Study
-from slimviz import frames, head_frames, loaders, sentences, state, theme
-from slimviz.appearance import current_palette
+from slimviz import loaders, sentences, theme
 from slimviz.charts.head_map import CLICK, difference_map, head_map
 from slimviz.charts.scales import RANK_BOUNDS, RANK_TICKS, importance_bounds, importance_legend
 from slimviz.charts.similarity_map import similarity_map
-from slimviz.head_frames import HeadStudy
-from slimviz.pages import begin, choose_scale, link, warn_of_teacher
+from slimviz.frames.heads import HeadStudy, backbone_groups, criteria, difference_frame, head_frame, similarity_frame
+from slimviz.frames.results import budgets, default_budget, overview_row, study_title
+from slimviz.frames.tidy import groups, only, records
+from slimviz.state import NONE, format_head, head_option_title, parse_head
 from slimviz.theme import Palette
-from slimviz.tidy import groups, only, records
+from slimviz.widgets import parameters
+from slimviz.widgets.appearance import current_palette
+from slimviz.widgets.choices import choose_scale
+from slimviz.widgets.frame import begin, warn_of_teacher
+from slimviz.widgets.navigation import link
 
 MAPS_A_ROW = 3
 DIFFERENCES = {"rank": "Difference in rank", "value": "Difference in powers of ten"}
@@ -28,9 +33,9 @@ def render() -> None:
     library = begin("heads")
     shown, percent = _choose_studies(library.studies)
     for key, study in shown.items():
-        warn_of_teacher(frames.overview_row(key, study, percent))
+        warn_of_teacher(overview_row(key, study, percent))
     studies = _load(shown, percent)
-    if studies and not head_frames.criteria(studies):
+    if studies and not criteria(studies):
         st.info("These studies share no criterion that ranks attention heads, so there is nothing to map.")
     elif studies:
         _explore(studies, percent)
@@ -41,7 +46,7 @@ def _explore(studies: list[HeadStudy], percent: str) -> None:
     """Everything that follows a click on a head; only this part runs again."""
     palette = current_palette()
     criterion, scale, chosen = _choose_view(studies)
-    heads = head_frames.head_frame(studies, criterion, scale)
+    heads = head_frame(studies, criterion, scale)
     _maps(heads, percent, criterion, scale, chosen, palette)
     if chosen is not None:
         _head_card(heads, chosen, percent)
@@ -55,12 +60,12 @@ def _explore(studies: list[HeadStudy], percent: str) -> None:
 
 def _choose_studies(studies: dict[str, Study]) -> tuple[dict[str, Study], str]:
     """Studies of one backbone, and the budget; in the URL as `backbone`, `studies` and `budget`."""
-    backbones = head_frames.backbone_groups(studies)
+    backbones = backbone_groups(studies)
     names = list(backbones)
-    current = next((name for name, keys in backbones.items() if state.read("study") in keys), names[0])
+    current = next((name for name, keys in backbones.items() if parameters.read("study") in keys), names[0])
     name = current
     if len(names) > 1:
-        name = state.choose(
+        name = parameters.choose(
             st.selectbox,
             "Backbone (heads of different backbones are different things, so they never share a map)",
             "backbone",
@@ -70,21 +75,21 @@ def _choose_studies(studies: dict[str, Study]) -> tuple[dict[str, Study], str]:
     keys = backbones[name]
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     with left:
-        titles = {key: frames.study_title(key, studies[key]) for key in keys}
-        chosen = state.choose_several(
+        titles = {key: study_title(key, studies[key]) for key in keys}
+        chosen = parameters.choose_several(
             "Studies", "studies", keys, fallback=keys, what="study", format_func=lambda key: titles.get(key, key)
         )
-    percents = sorted({p for key in chosen for p in frames.budgets(studies[key])}, key=float, reverse=True)
+    percents = sorted({p for key in chosen for p in budgets(studies[key])}, key=float, reverse=True)
     if not percents:
         st.info("None of these studies has a stored budget yet.")
         st.stop()
     with right:
-        percent = state.choose(
+        percent = parameters.choose(
             st.segmented_control,
             "Budget",
             "budget",
             percents,
-            fallback=frames.default_budget(percents),
+            fallback=default_budget(percents),
             format_func=lambda text: f"{text}%",
             required=True,
         )
@@ -95,7 +100,7 @@ def _load(studies: dict[str, Study], percent: str) -> list[HeadStudy]:
     """Factors and masks of the chosen studies; what cannot be read is said and left out."""
     loaded = []
     for key, study in studies.items():
-        title = frames.study_title(key, study)
+        title = study_title(key, study)
         if percent not in study.data["selections"]:
             st.warning(f"{theme.plain(title)} has no masks at {theme.plain(percent)}%, so it is left out.")
             continue
@@ -111,21 +116,21 @@ def _choose_view(studies: list[HeadStudy]) -> tuple[str, str, Chosen]:
     shape = studies[0].factors.shape
     left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
     with left:
-        criterion = state.choose(
+        criterion = parameters.choose(
             st.segmented_control,
             "Importance by",
             "criterion",
-            head_frames.criteria(studies),
+            criteria(studies),
             format_func=theme.criterion_title,
             required=True,
         )
     with middle:
         scale = choose_scale()
-    chosen = state.resolve("head", lambda raw: state.parse_head(raw, shape.layers, shape.heads), state.format_head)
-    options = [state.NONE, *(state.format_head(place) for place in np.ndindex(shape.layers, shape.heads))]
+    chosen = parameters.resolve("head", lambda raw: parse_head(raw, shape.layers, shape.heads), format_head)
+    options = [NONE, *(format_head(place) for place in np.ndindex(shape.layers, shape.heads))]
     with right:
-        state.choose(
-            st.selectbox, "Head (or click one)", "head", options, format_func=state.head_option_title, key="head-box"
+        parameters.choose(
+            st.selectbox, "Head (or click one)", "head", options, format_func=head_option_title, key="head-box"
         )
     return criterion, scale, chosen
 
@@ -169,10 +174,10 @@ def _maps(heads: pd.DataFrame, percent: str, criterion: str, scale: str, chosen:
 
 def _pick(key: str) -> None:
     """A click on a map: choose that head, or none if it was chosen already."""
-    cell = state.clicked(key, CLICK)
+    cell = parameters.clicked(key, CLICK)
     if cell is not None:
         head = f"{cell['layer']}-{cell['head']}"
-        state.change("head", state.NONE if state.read("head") == head else head)
+        parameters.change("head", NONE if parameters.read("head") == head else head)
 
 
 def _head_card(heads: pd.DataFrame, chosen: tuple[int, int], percent: str) -> None:
@@ -198,7 +203,7 @@ def _head_card(heads: pd.DataFrame, chosen: tuple[int, int], percent: str) -> No
         st.markdown("See it at work in the playground:")
         with st.container(horizontal=True):
             for row in rows:
-                link("playground", row["title"], study=row["study"], budget=percent, head=state.format_head(chosen))
+                link("playground", row["title"], study=row["study"], budget=percent, head=format_head(chosen))
 
 
 def _difference(heads: pd.DataFrame, scale: str, chosen: Chosen, palette: Palette) -> None:
@@ -208,17 +213,17 @@ def _difference(heads: pd.DataFrame, scale: str, chosen: Chosen, palette: Palett
     titles = dict(zip(heads["study"], heads["title"], strict=True))
     columns = st.columns(2)
     with columns[0]:
-        first = state.choose(
+        first = parameters.choose(
             st.selectbox, "A", "first", keys, what="study", format_func=lambda key: titles.get(key, key)
         )
     with columns[1]:
-        second = state.choose(
+        second = parameters.choose(
             st.selectbox, "B", "second", keys, fallback=keys[1], what="study", format_func=lambda k: titles.get(k, k)
         )
     if first == second:
         st.info("A and B are the same study: choose two.")
         return
-    difference = head_frames.difference_frame(heads, first, second)
+    difference = difference_frame(heads, first, second)
     sentence = sentences.difference_sentence(difference, titles[first], titles[second])
     st.markdown(theme.plain(sentence))
     outlined = None if chosen is None else (chosen[0] + 1, chosen[1] + 1)
@@ -238,7 +243,7 @@ def _difference(heads: pd.DataFrame, scale: str, chosen: Chosen, palette: Palett
 def _similarity(heads: pd.DataFrame, palette: Palette) -> None:
     """Study x study, by importance and by survivors."""
     st.subheader("How alike the tasks are", anchor=False)
-    pairs = head_frames.similarity_frame(heads)
+    pairs = similarity_frame(heads)
     for column, measure, title, what, explanation in zip(
         st.columns(2, gap="medium"),
         ("spearman", "jaccard"),

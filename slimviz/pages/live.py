@@ -13,10 +13,13 @@ import streamlit as st
 from pruning.data.task import METRIC_TITLES
 from pruning.errors import SlimVizError
 from pruning.study import Study
-from slimviz import frames, live, live_run, theme
-from slimviz.live_run import LiveRun, RunSettings
-from slimviz.pages import networks
-from slimviz.pages.networks import Choice
+from slimviz import theme
+from slimviz.frames.results import main_result
+from slimviz.live.examples import data_choices, draw
+from slimviz.live.networks import devices, max_length, threads_text
+from slimviz.live.run import BATCHES, LENGTHS, LiveRun, RunSettings
+from slimviz.widgets import networks
+from slimviz.widgets.networks import Choice
 
 RUNNING = "live:running"  # session: the run whose rows are not kept yet
 RUNS = "live:runs"  # session: rows of the runs done, the newest last
@@ -51,20 +54,20 @@ def _form(choice: Choice) -> tuple[RunSettings, str, str | None, int | None] | N
     """What to run: settings, split, source and number of examples; None until it is sent."""
     task = choice.study.task
     with st.spinner("Looking at what this machine offers …"):
-        devices, threads = live.devices(), live.threads_text()
-    sources = {entry.source: entry.title for entry in live_run.data_choices(task)}
-    longest = live.max_length(choice.study)
-    lengths = ([REAL] if sources else []) + [length for length in live_run.LENGTHS if length <= longest]
+        offered, threads = devices(), threads_text()
+    sources = {entry.source: entry.title for entry in data_choices(task)}
+    longest = max_length(choice.study)
+    lengths = ([REAL] if sources else []) + [length for length in LENGTHS if length <= longest]
     with st.form("live-form"):
         left, middle, right = st.columns(3)
         with left:
             device = st.radio(
                 "Device",
-                [entry.name for entry in devices if entry.available],
-                format_func={entry.name: entry.title for entry in devices}.get,
+                [entry.name for entry in offered if entry.available],
+                format_func={entry.name: entry.title for entry in offered}.get,
                 key="live-device",
             )
-            missing = [entry for entry in devices if not entry.available]
+            missing = [entry for entry in offered if not entry.available]
             if missing:
                 st.radio(
                     "Not available here",
@@ -76,7 +79,7 @@ def _form(choice: Choice) -> tuple[RunSettings, str, str | None, int | None] | N
                 )
         with middle:
             batch = st.segmented_control(
-                "Batch (texts at once)", live_run.BATCHES, default=live_run.BATCHES[0], required=True, key="live-batch"
+                "Batch (texts at once)", BATCHES, default=BATCHES[0], required=True, key="live-batch"
             )
             length = st.selectbox(
                 "Length timed (tokens)",
@@ -123,7 +126,7 @@ def _run(choice: Choice, settings: RunSettings, split: str, source: str | None, 
         drawn = None
         if source is not None:
             with st.spinner("Reading the examples …"):
-                drawn = live_run.draw(choice.study.task, split, source, most)
+                drawn = draw(choice.study.task, split, source, most)
             if drawn.note:
                 st.warning(theme.plain(drawn.note))
         run = LiveRun(choice.study, loaded, drawn, settings, split)
@@ -189,7 +192,7 @@ def stored_sentence(study: Study, variants: Sequence[str]) -> str | None:
     """What the study itself says of these networks, for comparison; None where it says nothing."""
     said = []
     for variant in variants:
-        result = frames.main_result(study, variant)
+        result = main_result(study, variant)
         score = None if result is None else result["metrics"].get(study.task.main_metric)
         if result is not None and score is not None:
             count = theme.count_text(result["correct"], result["count"])

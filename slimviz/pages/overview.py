@@ -9,9 +9,15 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pruning.errors import SlimVizError
 from pruning.study import Study
-from slimviz import frames, loaders, sentences, state, theme
-from slimviz.appearance import current_palette
-from slimviz.pages import begin, choose_study, figure, link, warn_of_teacher
+from slimviz import loaders, sentences, theme
+from slimviz.frames.provenance import command_text, provenance_text, shape_words
+from slimviz.frames.results import budgets, default_budget, overview_row
+from slimviz.frames.survival import survival_frame
+from slimviz.widgets import parameters
+from slimviz.widgets.appearance import current_palette
+from slimviz.widgets.choices import choose_study
+from slimviz.widgets.frame import begin, figure, warn_of_teacher
+from slimviz.widgets.navigation import link
 
 FLOOR_HELP = "The score of always answering the most frequent class; 0 for MCC and correlations."
 
@@ -19,20 +25,20 @@ FLOOR_HELP = "The score of always answering the most frequent class; 0 for MCC a
 def render() -> None:
     """Draw the page."""
     library = begin("overview")
-    percents = sorted({p for study in library.studies.values() for p in frames.budgets(study)}, key=float, reverse=True)
+    percents = sorted({p for study in library.studies.values() for p in budgets(study)}, key=float, reverse=True)
     if not percents:
         st.info("None of these studies has a stored budget yet; `python -m pruning run` makes them.")
         return
-    percent = state.choose(
+    percent = parameters.choose(
         st.segmented_control,
         "Budget: parameters kept, in percent of the teacher's",
         "budget",
         percents,
-        fallback=frames.default_budget(percents),
+        fallback=default_budget(percents),
         format_func=lambda text: f"{text}%",
         required=True,
     )
-    rows = [frames.overview_row(key, study, percent) for key, study in library.studies.items()]
+    rows = [overview_row(key, study, percent) for key, study in library.studies.items()]
     st.markdown(f"**{theme.plain(sentences.overview_headline(rows, percent))}**")
     places = []
     for row in rows:
@@ -91,7 +97,7 @@ def _card(study: Study, row: dict[str, Any]) -> DeltaGenerator:
         )
         link("live", "Time it here", **where)
     warn_of_teacher(row)
-    st.caption(theme.plain(frames.provenance_text(study)))
+    st.caption(theme.plain(provenance_text(study)))
     return where_left
 
 
@@ -133,7 +139,7 @@ def _map(study: Study, percent: str, title: str) -> None:
         st.caption(f"No masks at {theme.plain(percent)}%.")
         return
     try:
-        survival = frames.survival_frame(loaders.masks(study, percent))
+        survival = survival_frame(loaders.masks(study, percent))
     except SlimVizError as error:
         st.error(theme.plain(str(error)))
         return
@@ -148,7 +154,7 @@ def _map(study: Study, percent: str, title: str) -> None:
 
 def _details(key: str, study: Study) -> None:
     """All budgets of the chosen study, and its provenance in full."""
-    rows = [frames.overview_row(key, study, percent) for percent in frames.budgets(study)]
+    rows = [overview_row(key, study, percent) for percent in budgets(study)]
     if not rows:
         st.info("This study has no stored budget yet.")
         return
@@ -175,12 +181,12 @@ def _details(key: str, study: Study) -> None:
     )  # fmt: skip
     with st.expander("Where these numbers come from"):
         provenance = study.data["provenance"]
-        st.code(frames.command_text(study), language="bash", wrap_lines=True)
+        st.code(command_text(study), language="bash", wrap_lines=True)
         libraries = ", ".join(f"{name} {version}" for name, version in provenance["libraries"].items())
         backbone = study.data["backbone"]
         st.markdown(
             f"Backbone {theme.plain(backbone['name'])} from {theme.plain(backbone['source'])}, "
-            f"sha256 {backbone['sha256'][:16]}…: {frames.shape_words(study.shape)}.  \n"
+            f"sha256 {backbone['sha256'][:16]}…: {shape_words(study.shape)}.  \n"
             f"Split {theme.plain(str(rows[0]['split']))}; {theme.plain(libraries)}.  \n"
             f"Folder {theme.plain(str(study.folder))}"
         )

@@ -12,11 +12,12 @@ from pruning.data.examples import Examples
 from pruning.data.sources import load_examples
 from pruning.data.tasks import Task
 from pruning.errors import DataError, SlimVizError
-from slimviz import live, theme
-from slimviz.live import Answer
-from slimviz.pages import networks
-from slimviz.pages.networks import Choice
-from slimviz.typed_text import clean, field_title, is_mostly_other_script
+from slimviz import theme
+from slimviz.live.answers import Answer, predict
+from slimviz.live.networks import TEACHER, threads_text, version
+from slimviz.live.typed_text import clean, field_title, is_mostly_other_script
+from slimviz.widgets import networks
+from slimviz.widgets.networks import Choice
 
 EXAMPLES_SHOWN = 8
 LONGEST_EXAMPLE = 110  # characters a text: what a select box can show
@@ -126,13 +127,13 @@ def _type(choice: Choice) -> None:
 
 def _ask(choice: Choice, texts: list[str]) -> list[Answer]:
     """Answers to these texts, asked once for each study, budget and text."""
-    question = (str(choice.study.folder), live.version(choice.study), choice.variants, tuple(texts))
+    question = (str(choice.study.folder), version(choice.study), choice.variants, tuple(texts))
     shown = st.session_state.get(SHOWN)
     if shown is not None and shown[0] == question:
         return shown[1]
     loaded = networks.load(choice)
     try:
-        answers = live.predict(loaded, *texts)
+        answers = predict(loaded, *texts)
     except SlimVizError as error:
         st.error(theme.plain(str(error)))
         st.stop()
@@ -161,7 +162,7 @@ def _show(choice: Choice, answers: list[Answer], texts: list[str], notes: list[s
         return
     colours = theme.palette(st.context.theme.type)
     for column, answer in zip(st.columns(len(answers)), answers, strict=True):
-        colour = colours.teacher if answer.variant == live.TEACHER else colours.slim
+        colour = colours.teacher if answer.variant == TEACHER else colours.slim
         with column, st.container(border=True):
             st.markdown(f"**{networks.name(answer.variant)}**")
             st.html(bars(task, answer, colour, colours.grid))
@@ -245,7 +246,7 @@ def footnote(answer: Answer) -> str:
     unknown = f", {answer.unknown} of them unknown" if answer.unknown else ""
     return (
         f"**{theme.milliseconds_text(answer.latency_ms)}** for this one text ({timed} on the CPU, "
-        f"{live.threads_text()}); {answer.pieces} {words} read{unknown}"
+        f"{threads_text()}); {answer.pieces} {words} read{unknown}"
     )
 
 

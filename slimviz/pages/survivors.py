@@ -10,15 +10,20 @@ import streamlit as st
 from pruning.bert.shapes import NetworkShape
 from pruning.errors import SlimVizError
 from pruning.importance.factors import ImportanceFactors
-from pruning.selection.select import Selection
+from pruning.selection.select import FLOP_LENGTH, Selection
 from pruning.study import Study
-from slimviz import frames, loaders, sentences, state, theme
-from slimviz.appearance import current_palette
+from slimviz import loaders, sentences, theme
 from slimviz.charts import layer_bars as bars
 from slimviz.charts.scales import RANK_BOUNDS, RANK_TICKS, importance_bounds, importance_legend
 from slimviz.charts.site_bars import site_bars
 from slimviz.charts.unit_strip import unit_strip
-from slimviz.pages import begin, choose_scale, choose_study, figure
+from slimviz.frames.results import budgets, default_budget
+from slimviz.frames.survival import layer_frame, open_sites, site_frame, survival_frame, survival_table, unit_frame
+from slimviz.state import parse_choice, parse_number
+from slimviz.widgets import parameters
+from slimviz.widgets.appearance import current_palette
+from slimviz.widgets.choices import choose_scale, choose_study
+from slimviz.widgets.frame import begin, figure
 
 BARS = "layer-bars"
 ORDERS = {"sorted": "most important first", "place": "as in the matrices"}
@@ -49,24 +54,24 @@ def _explore(study: Study) -> None:
         st.error(theme.plain(str(error)))
         return
     _totals(study, percent, selection)
-    survival = frames.survival_frame(selection.masks)
+    survival = survival_frame(selection.masks)
     layer = _choose_layer(study)
     settings = study.data["selections"][loaders.closest_budget(study, percent)]
     _bars(study, selection, survival, settings["settings"], layer)
     _strips(study, factors, settings["criterion"], selection, layer)
     with st.expander("Units kept as a table"):
-        st.dataframe(frames.survival_table(survival), alt="Units kept by site and layer")
+        st.dataframe(survival_table(survival), alt="Units kept by site and layer")
 
 
 def _choose_density(study: Study) -> str:
     """The slider, and buttons for the stored budgets; the URL has it as `density`, in percent."""
-    stored = frames.budgets(study)
+    stored = budgets(study)
     lowest = _round_up(100 * study.data["smallest_total_density"])
-    start = state.read("budget")
-    start = start if start in stored else frames.default_budget(stored)
-    value = state.resolve(
+    start = parameters.read("budget")
+    start = start if start in stored else default_budget(stored)
+    value = parameters.resolve(
         "density",
-        lambda raw: state.parse_number("Density", raw, lowest, 100, float(start)),
+        lambda raw: parse_number("Density", raw, lowest, 100, float(start)),
         lambda number: f"{number:g}",
     )
     percent = f"{value:g}"
@@ -98,9 +103,9 @@ def _choose_density(study: Study) -> str:
 def _commit_density(key: str, stored: list[str]) -> None:
     percent = st.session_state.get(key)
     if percent is not None:
-        state.change("density", percent)
+        parameters.change("density", percent)
         if percent in stored:
-            state.change("budget", percent)
+            parameters.change("budget", percent)
 
 
 def density_options(lowest: float, also: list[str]) -> list[str]:
@@ -137,7 +142,7 @@ def _totals(study: Study, percent: str, selection: Selection) -> None:
         (
             f"{theme.amount_text(count.total)} parameters",
             f"{theme.amount_text(count.encoder)} parameters",
-            f"of the teacher's, at {frames.FLOP_LENGTH} tokens",
+            f"of the teacher's, at {FLOP_LENGTH} tokens",
             f"head size {shape.head_size}",
         ),
         strict=True,
@@ -179,9 +184,9 @@ def _heads(shape: NetworkShape) -> int:
 def _choose_layer(study: Study) -> int:
     """The layer whose units are shown, from 0; in the URL as `layer`, from 1."""
     layers = study.shape.layers
-    parsed = state.resolve(
+    parsed = parameters.resolve(
         "layer",
-        lambda raw: state.parse_choice("layer", raw, [str(number) for number in range(1, layers + 1)], "1"),
+        lambda raw: parse_choice("layer", raw, [str(number) for number in range(1, layers + 1)], "1"),
     )
     return int(parsed) - 1
 
@@ -189,9 +194,9 @@ def _choose_layer(study: Study) -> int:
 def _bars(study: Study, selection: Selection, survival: pd.DataFrame, settings: dict, layer: int) -> None:
     """The two figures of neural slimming: remaining by layer, removed by sub-layer."""
     palette = current_palette()
-    sites = frames.open_sites(selection.masks, settings)
-    layers = frames.layer_frame(survival, sites, selection, study.shape.network())
-    by_site = frames.site_frame(survival, selection.cutoff)
+    sites = open_sites(selection.masks, settings)
+    layers = layer_frame(survival, sites, selection, study.shape.network())
+    by_site = site_frame(survival, selection.cutoff)
     left, right = st.columns(2, gap="medium")
     with left:
         st.subheader("Remaining by layer", anchor=False)
@@ -210,9 +215,9 @@ def _bars(study: Study, selection: Selection, survival: pd.DataFrame, settings: 
 
 
 def _open_layer() -> None:
-    bar = state.clicked(BARS, bars.CLICK)
+    bar = parameters.clicked(BARS, bars.CLICK)
     if bar is not None:
-        state.change("layer", str(bar["layer"]))
+        parameters.change("layer", str(bar["layer"]))
 
 
 def _strips(study: Study, factors: ImportanceFactors, criterion: str, selection: Selection, layer: int) -> None:
@@ -223,17 +228,17 @@ def _strips(study: Study, factors: ImportanceFactors, criterion: str, selection:
     numbers = [str(number) for number in range(1, study.shape.layers + 1)]
     with left:
         if len(numbers) <= MOST_BUTTONS:
-            state.choose(st.segmented_control, "Layer", "layer", numbers, required=True)
+            parameters.choose(st.segmented_control, "Layer", "layer", numbers, required=True)
         else:
-            state.choose(st.selectbox, "Layer", "layer", numbers)
+            parameters.choose(st.selectbox, "Layer", "layer", numbers)
     with middle:
-        order = state.choose(
+        order = parameters.choose(
             st.segmented_control, "Units", "order", list(ORDERS), format_func=lambda word: ORDERS[word], required=True
         )
     with right:
         scale = choose_scale()
     by_rank, in_order = scale == "rank", order == "place"
-    units = frames.unit_frame(factors, criterion, selection.masks, layer, in_order=in_order, scale=scale)
+    units = unit_frame(factors, criterion, selection.masks, layer, in_order=in_order, scale=scale)
     sentence = sentences.strip_sentence(units, layer)
     st.markdown(theme.plain(sentence))
     if units.empty:

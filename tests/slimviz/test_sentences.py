@@ -8,14 +8,16 @@ import pytest
 
 from pruning.bert.shapes import BertShape, Masks, Site
 from pruning.study import Study, load_factors, load_masks
-from slimviz import frames, head_frames, sentences
-from slimviz.head_frames import HeadStudy
+from slimviz import sentences
+from slimviz.frames.heads import HeadStudy, difference_frame, head_frame, similarity_frame
+from slimviz.frames.results import budgets, overview_row
+from slimviz.frames.survival import site_frame, survival_frame, unit_frame
 
 SHAPE = BertShape(2, 2, 4, 8, 16, 50, 32, 2, 8, 2)
 
 
 def rows(studies: dict[str, Study], percent: str) -> list[dict]:
-    return [frames.overview_row(key, study, percent) for key, study in studies.items()]
+    return [overview_row(key, study, percent) for key, study in studies.items()]
 
 
 def test_headline_averages_over_studies(studies: dict[str, Study]) -> None:
@@ -43,7 +45,7 @@ def test_headline_without_results_says_so(studies: dict[str, Study]) -> None:
 
 def test_budgets_name_those_with_weights(studies: dict[str, Study]) -> None:
     study = studies["sst2"]
-    frame = [frames.overview_row("sst2", study, percent) for percent in frames.budgets(study)]
+    frame = [overview_row("sst2", study, percent) for percent in budgets(study)]
     text = sentences.budget_sentence(frame, "SST-2")
     assert text.endswith("of its teacher's Accuracy; weights are stored at 10%.")
     assert "at 50%, " in text
@@ -92,12 +94,12 @@ def test_layers_that_may_not_be_cut() -> None:
 
 def test_sites_and_maps() -> None:
     masks = Masks.full(SHAPE)
-    whole = frames.survival_frame(masks)
-    assert sentences.site_sentence(frames.site_frame(whole)) == "No sub-layer lost a unit."
+    whole = survival_frame(masks)
+    assert sentences.site_sentence(site_frame(whole)) == "No sub-layer lost a unit."
     assert sentences.map_sentence(whole) == "Nothing was cut."
-    cut = frames.survival_frame(masks.with_site(Site.FFN_HIDDEN, np.eye(2, 16, dtype=bool)))
+    cut = survival_frame(masks.with_site(Site.FFN_HIDDEN, np.eye(2, 16, dtype=bool)))
     assert sentences.map_sentence(cut) == "Left: 6% of FFN hidden."
-    assert sentences.site_sentence(frames.site_frame(cut)) == (
+    assert sentences.site_sentence(site_frame(cut)) == (
         "FFN hidden lost 93.8% of its units; residual width, attention input, attention context and FFN input are "
         "whole."
     )
@@ -105,7 +107,7 @@ def test_sites_and_maps() -> None:
 
 def test_strips_count_units_on_the_wrong_side(studies: dict[str, Study]) -> None:
     study = studies["sst2"]
-    units = frames.unit_frame(load_factors(study), "alpha", load_masks(study, "10"), 0, in_order=True)
+    units = unit_frame(load_factors(study), "alpha", load_masks(study, "10"), 0, in_order=True)
     text = sentences.strip_sentence(units, 0)
     assert text.startswith("Layer 1 keeps 384 of 384 attention input, ")
     against = int((units["kept"] != (units["relative"] >= 0)).sum())
@@ -115,16 +117,16 @@ def test_strips_count_units_on_the_wrong_side(studies: dict[str, Study]) -> None
 
 def test_heads(studies: dict[str, Study]) -> None:
     shown = [HeadStudy(n, n, load_factors(studies[n]), load_masks(studies[n], "10")) for n in ("sst2", "cola")]
-    heads = head_frames.head_frame(shown, "alpha")
+    heads = head_frame(shown, "alpha")
     kept = heads.pivot(index=["layer", "head"], columns="study", values="kept").astype(bool)
     both = int(kept.all(axis=1).sum())
     text = sentences.heads_sentence(heads, "10")
     assert f"of 72 heads; {both} heads survive in every task shown" in text
     alone = sentences.heads_sentence(heads[heads["study"] == "sst2"], "10")
     assert alone == f"At 10% of the parameters, {int(kept['sst2'].sum())} of 72 heads survive."
-    difference = head_frames.difference_frame(heads, "sst2", "cola")
+    difference = difference_frame(heads, "sst2", "cola")
     assert f"keep {both} heads in common" in sentences.difference_sentence(difference, "SST-2", "CoLA")
-    pairs = head_frames.similarity_frame(heads)
+    pairs = similarity_frame(heads)
     assert "ranking heads 0." in sentences.similarity_sentence(pairs[pairs["measure"] == "spearman"], "ranking heads")
 
 

@@ -5,34 +5,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from slimviz import state
+from slimviz.state import Parsed, format_head, head_option_title, parse_choice, parse_choices, parse_head, parse_number
+from slimviz.widgets import parameters
 
 
 def test_a_missing_parameter_is_the_fallback() -> None:
-    assert state.parse_choice("study", None, ["a", "b"], "b") == state.Parsed("b")
-    assert state.parse_choices("study", None, ["a", "b"], ["b"]) == state.Parsed(["b"])
-    assert state.parse_number("Density", None, 1, 100, 10) == state.Parsed(10)
-    assert state.parse_head(None, 6, 12) == state.Parsed(None)
+    assert parse_choice("study", None, ["a", "b"], "b") == Parsed("b")
+    assert parse_choices("study", None, ["a", "b"], ["b"]) == Parsed(["b"])
+    assert parse_number("Density", None, 1, 100, 10) == Parsed(10)
+    assert parse_head(None, 6, 12) == Parsed(None)
 
 
 def test_an_unknown_word_is_named_with_what_was_expected() -> None:
-    parsed = state.parse_choice("study", "sst3", ["sst2", "cola"], "sst2")
+    parsed = parse_choice("study", "sst3", ["sst2", "cola"], "sst2")
     assert parsed.value == "sst2"
     assert parsed.problem == 'Unknown study "sst3": expected one of sst2, cola; showing sst2.'
 
 
 def test_several_words_keep_their_order_and_drop_the_unknown() -> None:
-    assert state.parse_choices("study", "b,a", ["a", "b"], ["a"]) == state.Parsed(["a", "b"])
-    mixed = state.parse_choices("study", "b,x", ["a", "b"], ["a"])
+    assert parse_choices("study", "b,a", ["a", "b"], ["a"]) == Parsed(["a", "b"])
+    mixed = parse_choices("study", "b,x", ["a", "b"], ["a"])
     assert mixed.value == ["b"]
     assert mixed.problem is not None
     assert '"x"' in mixed.problem
-    assert state.parse_choices("study", "", ["a", "b"], ["a"]).value == ["a"]
+    assert parse_choices("study", "", ["a", "b"], ["a"]).value == ["a"]
 
 
 @pytest.mark.parametrize("raw", ["", "ten", "0", "101", "nan", "inf", "-5", "1e999"])
 def test_numbers_outside_their_bounds_fall_back(raw: str) -> None:
-    parsed = state.parse_number("Density", raw, 0.05, 100, 10)
+    parsed = parse_number("Density", raw, 0.05, 100, 10)
     assert parsed.value == 10
     assert parsed.problem is not None
     assert "from 0.05 to 100" in parsed.problem
@@ -40,26 +41,26 @@ def test_numbers_outside_their_bounds_fall_back(raw: str) -> None:
 
 @pytest.mark.parametrize("raw", ["0-1", "1-0", "7-1", "1-13", "3", "3-", "a-b", "3-4-5", "99999-1", "٣-٤"])
 def test_heads_that_do_not_exist_are_refused(raw: str) -> None:
-    parsed = state.parse_head(raw, 6, 12)
+    parsed = parse_head(raw, 6, 12)
     assert parsed.value is None
     assert parsed.problem is not None
 
 
 def test_heads_count_from_one_in_the_url() -> None:
-    assert state.parse_head("3-7", 6, 12) == state.Parsed((2, 6))
-    assert state.format_head((2, 6)) == "3-7"
-    assert state.format_head(None) == "none"
-    assert state.head_option_title("3-7") == "layer 3, head 7"
-    assert state.head_option_title("none") == "no head"
+    assert parse_head("3-7", 6, 12) == Parsed((2, 6))
+    assert format_head((2, 6)) == "3-7"
+    assert format_head(None) == "none"
+    assert head_option_title("3-7") == "layer 3, head 7"
+    assert head_option_title("none") == "no head"
 
 
 @given(st.text(max_size=200))
 def test_whatever_is_typed_comes_back_as_one_harmless_line(raw: str) -> None:
     for parsed in (
-        state.parse_choice("study", raw, ["sst2"], "sst2"),
-        state.parse_choices("study", raw, ["sst2"], ["sst2"]),
-        state.parse_number("Density", raw, 1, 100, 10),
-        state.parse_head(raw, 6, 12),
+        parse_choice("study", raw, ["sst2"], "sst2"),
+        parse_choices("study", raw, ["sst2"], ["sst2"]),
+        parse_number("Density", raw, 1, 100, 10),
+        parse_head(raw, 6, 12),
     ):
         if parsed.problem:
             assert parsed.problem.isprintable()
@@ -70,10 +71,10 @@ def test_whatever_is_typed_comes_back_as_one_harmless_line(raw: str) -> None:
 def script() -> None:
     import streamlit as st
 
-    from slimviz import state
+    from slimviz.widgets import parameters
 
-    word = state.choose(st.selectbox, "Word", "word", ["a", "b", "c"], fallback="b")
-    words = state.choose_several("Words", "words", ["x", "y", "z"], fallback=["x", "y"], what="word")
+    word = parameters.choose(st.selectbox, "Word", "word", ["a", "b", "c"], fallback="b")
+    words = parameters.choose_several("Words", "words", ["x", "y", "z"], fallback=["x", "y"], what="word")
     st.write(f"shown {word} {'+'.join(words)}")
 
 
@@ -119,7 +120,7 @@ def test_choosing_nothing_goes_back_to_the_fallback() -> None:
 
 def test_clicks_are_told_apart_from_what_was_selected_before(monkeypatch: pytest.MonkeyPatch) -> None:
     session: dict = {}
-    monkeypatch.setattr(state.st, "session_state", session)
+    monkeypatch.setattr(parameters.st, "session_state", session)
     first, second = {"layer": 1, "head": 2}, {"layer": 3, "head": 4}
     for selected, expected in (
         ([first], first),
@@ -129,4 +130,4 @@ def test_clicks_are_told_apart_from_what_was_selected_before(monkeypatch: pytest
         ([], second),
     ):
         session["map"] = {"selection": {"click": selected}}
-        assert state.clicked("map", "click") == expected
+        assert parameters.clicked("map", "click") == expected

@@ -170,7 +170,9 @@ DAMAGE: list[tuple[Callable[[Path], Any], str]] = [
 def test_what_is_no_bert_encoder_is_refused(tiny_backbone: Path, damage: Callable[[Path], Any], said: str) -> None:
     damage(tiny_backbone)
     message = refusal(tiny_backbone)
-    assert message.startswith((f"backbone {str(tiny_backbone)!r}: ", "backbone 'tiny_backbone': "))  # as typed, or as stored
+    assert message.startswith(
+        (f"backbone {str(tiny_backbone)!r}: ", "backbone 'tiny_backbone': ")
+    )  # as typed, or as stored
     assert said in message
     assert message.endswith(said) or said.endswith("(") or "(bert." in said
 

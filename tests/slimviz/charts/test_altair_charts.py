@@ -12,7 +12,6 @@ from pruning.bert.shapes import BertShape, Masks, Site
 from pruning.selection.budget import Budget
 from pruning.selection.select import Selection, select
 from pruning.study import Study, load_factors, load_masks
-from slimviz import frames, head_frames
 from slimviz.charts.head_map import CLICK, difference_map, head_map
 from slimviz.charts.layer_bars import CLICK as BAR_CLICK
 from slimviz.charts.layer_bars import layer_bars
@@ -20,7 +19,8 @@ from slimviz.charts.scales import importance_bounds
 from slimviz.charts.similarity_map import similarity_map
 from slimviz.charts.site_bars import site_bars
 from slimviz.charts.survival_map import survival_map
-from slimviz.head_frames import HeadStudy
+from slimviz.frames.heads import HeadStudy, difference_frame, head_frame, similarity_frame
+from slimviz.frames.survival import layer_frame, site_frame, survival_frame
 from slimviz.theme import CUT_MARK, DARK, LIGHT, PALETTES
 
 
@@ -46,7 +46,7 @@ def palette_colours(palette: Any) -> set[str]:
 @pytest.fixture(scope="module")
 def heads(studies: dict[str, Study]) -> pd.DataFrame:
     shown = [HeadStudy(n, n.upper(), load_factors(studies[n]), load_masks(studies[n], "10")) for n in ("sst2", "cola")]
-    return head_frames.head_frame(shown, "alpha")
+    return head_frame(shown, "alpha")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_maps_of_one_page_share_their_scale(heads: pd.DataFrame) -> None:
 
 
 def test_difference_map_is_never_in_the_colours_of_importance(heads: pd.DataFrame) -> None:
-    difference = head_frames.difference_frame(heads, "sst2", "cola")
+    difference = difference_frame(heads, "sst2", "cola")
     spec = difference_map(difference, ("SST-2", "CoLA"), None, LIGHT).to_dict()
     scale = spec["layer"][0]["encoding"]["color"]["scale"]
     assert scale["range"] == list(LIGHT.difference)
@@ -93,17 +93,17 @@ def test_difference_map_is_never_in_the_colours_of_importance(heads: pd.DataFram
 
 
 def test_difference_of_a_study_with_itself_has_a_scale(heads: pd.DataFrame) -> None:
-    difference = head_frames.difference_frame(heads, "sst2", "sst2")
+    difference = difference_frame(heads, "sst2", "sst2")
     domain = difference_map(difference, ("a", "a"), None, LIGHT).to_dict()["layer"][0]["encoding"]["color"]["scale"]
     assert domain["domain"][-1] > 0
 
 
 def test_survival_map_marks_a_site_without_units() -> None:
-    from tests.slimviz.test_frames import SHAPE
+    from tests.slimviz.frames.test_frames import SHAPE
 
     context = np.ones(SHAPE.units(Site.ATTENTION_CONTEXT), dtype=bool)
     context[1] = False
-    survival = frames.survival_frame(Masks.full(SHAPE).with_site(Site.ATTENTION_CONTEXT, context))
+    survival = survival_frame(Masks.full(SHAPE).with_site(Site.ATTENTION_CONTEXT, context))
     spec = survival_map(survival, LIGHT).to_dict()
     rows = rows_of(spec)
     assert len(rows) == 4 * SHAPE.layers
@@ -113,21 +113,21 @@ def test_survival_map_marks_a_site_without_units() -> None:
 
 
 def test_survival_map_tells_little_from_nothing() -> None:
-    survival = frames.survival_frame(Masks.full(BertShape(1, 2, 4, 8, 1000, 50, 32, 2, 8, 2)))
+    survival = survival_frame(Masks.full(BertShape(1, 2, 4, 8, 1000, 50, 32, 2, 8, 2)))
     survival.loc[survival["site"] == "ffn_hidden", ["kept", "share"]] = [3, 0.003]
     assert "<1" in {row["number"] for row in rows_of(survival_map(survival, LIGHT).to_dict())}
 
 
 def test_survival_map_of_a_deep_network_has_no_crowded_numbers() -> None:
     shape = BertShape(24, 2, 4, 8, 16, 50, 32, 2, 8, 2)
-    rows = rows_of(survival_map(frames.survival_frame(Masks.full(shape)), LIGHT).to_dict())
+    rows = rows_of(survival_map(survival_frame(Masks.full(shape)), LIGHT).to_dict())
     assert {row["number"] for row in rows} == {""}
 
 
 def test_layer_bars_show_teacher_and_slim(studies: dict[str, Study], selection: Selection) -> None:
-    survival = frames.survival_frame(selection.masks)
+    survival = survival_frame(selection.masks)
     dense = studies["sst2"].shape.network()
-    layers = frames.layer_frame(survival, [Site.ATTENTION_CONTEXT, Site.FFN_HIDDEN], selection, dense)
+    layers = layer_frame(survival, [Site.ATTENTION_CONTEXT, Site.FFN_HIDDEN], selection, dense)
     spec = layer_bars(layers, 3, LIGHT).to_dict()
     rows = rows_of(spec)
     assert [row["share"] for row in rows] == pytest.approx(list(layers["share"]))
@@ -141,14 +141,14 @@ def test_layer_bars_show_teacher_and_slim(studies: dict[str, Study], selection: 
 
 
 def test_site_bars_have_a_bar_a_site_and_a_dot_a_layer(selection: Selection) -> None:
-    survival = frames.survival_frame(selection.masks)
-    spec = site_bars(frames.site_frame(survival, selection.cutoff), survival, LIGHT).to_dict()
+    survival = survival_frame(selection.masks)
+    spec = site_bars(site_frame(survival, selection.cutoff), survival, LIGHT).to_dict()
     assert len(rows_of(spec, 0)) == len(Site)
     assert len(rows_of(spec, 1)) == 4 * 6
 
 
 def test_similarity_map_writes_every_value(heads: pd.DataFrame) -> None:
-    pairs = head_frames.similarity_frame(heads)
+    pairs = similarity_frame(heads)
     spec = similarity_map(pairs[pairs["measure"] == "jaccard"], LIGHT).to_dict()
     assert sorted(row["label"] for row in rows_of(spec))[-2:] == ["1.00", "1.00"]
     assert spec["layer"][0]["encoding"]["x"]["sort"] == spec["layer"][0]["encoding"]["y"]["sort"]
@@ -158,15 +158,15 @@ def test_similarity_map_writes_every_value(heads: pd.DataFrame) -> None:
 def test_charts_take_their_colours_from_the_palette(
     heads: pd.DataFrame, selection: Selection, studies: dict[str, Study], palette: Any
 ) -> None:
-    survival = frames.survival_frame(selection.masks)
-    layers = frames.layer_frame(survival, [Site.FFN_HIDDEN], selection, studies["sst2"].shape.network())
-    pairs = head_frames.similarity_frame(heads)
+    survival = survival_frame(selection.masks)
+    layers = layer_frame(survival, [Site.FFN_HIDDEN], selection, studies["sst2"].shape.network())
+    pairs = similarity_frame(heads)
     charts = [
         head_map(heads[heads["study"] == "sst2"], (-1, 1), (1, 1), palette),
-        difference_map(head_frames.difference_frame(heads, "sst2", "cola"), ("a", "b"), None, palette),
+        difference_map(difference_frame(heads, "sst2", "cola"), ("a", "b"), None, palette),
         survival_map(survival, palette),
         layer_bars(layers, 1, palette),
-        site_bars(frames.site_frame(survival), survival, palette),
+        site_bars(site_frame(survival), survival, palette),
         similarity_map(pairs[pairs["measure"] == "spearman"], palette),
     ]
     for chart in charts:

@@ -9,16 +9,16 @@ import pytest
 
 from pruning.bert.shapes import Site
 from pruning.study import Study, load_factors, load_masks
-from slimviz import frames
 from slimviz.charts.scales import importance_bounds
 from slimviz.charts.unit_strip import row_length, unit_strip
+from slimviz.frames.survival import unit_frame
 from slimviz.theme import DARK, LIGHT
 
 
 @pytest.fixture(scope="module")
 def units(studies: dict[str, Study]) -> pd.DataFrame:
     study = studies["sst2"]
-    return frames.unit_frame(load_factors(study), "alpha", load_masks(study, "10"), 4, in_order=True)
+    return unit_frame(load_factors(study), "alpha", load_masks(study, "10"), 4, in_order=True)
 
 
 def draw(units: pd.DataFrame, *, in_order: bool = True) -> go.Figure:

@@ -13,13 +13,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pruning.study import read_study
-from slimviz import live, live_run
-from slimviz.live_run import Drawn, LiveRun, RunSettings
+from slimviz.live.examples import Drawn
+from slimviz.live.networks import TEACHER, _load_network, load_network, load_networks
+from slimviz.live.run import LiveRun, RunSettings
 from slimviz.pages import live as live_page
 from tests.factories.study_document import edit
 from tests.factories.tiny_study import BUDGET, tiny_examples, write_probe, write_tiny_study
 
-BOTH = (live.TEACHER, f"slim-{BUDGET}")
+BOTH = (TEACHER, f"slim-{BUDGET}")
 
 
 @pytest.fixture(autouse=True)
@@ -27,12 +28,12 @@ def only_the_probe_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     for task in ("sst2", "stsb"):
         write_probe(tmp_path / "probe", task)
     monkeypatch.setattr("pruning.data.probe.PROBE_FOLDER", tmp_path / "probe")
-    monkeypatch.setattr(live_run, "_hub_answers", lambda: False)
-    monkeypatch.setattr(live_run, "SPEED_ROUNDS", 5)
+    monkeypatch.setattr("slimviz.live.examples._hub_answers", lambda: False)
+    monkeypatch.setattr("slimviz.live.run.SPEED_ROUNDS", 5)
     monkeypatch.delenv("SLIMVIZ_GLUE", raising=False)
-    live._load_network.clear()
+    _load_network.clear()
     yield
-    live._load_network.clear()
+    _load_network.clear()
 
 
 def measure(page: AppTest) -> AppTest:
@@ -77,7 +78,7 @@ def test_devices_that_are_not_here_are_listed_with_the_reason(
         DeviceInfo("cuda", "CUDA GPU", False, "no CUDA device was found"),
         DeviceInfo("mps", "Apple GPU", False, "no Apple GPU was found"),
     ]
-    monkeypatch.setattr(live, "devices", lambda: found)
+    monkeypatch.setattr("slimviz.pages.live.devices", lambda: found)
     page = open_page("live", tiny_folder, study="sst2")
     assert radio(page, "Device").options == ["CPU (made up)"]
     missing = radio(page, "Not available here")
@@ -153,7 +154,7 @@ def test_a_run_that_a_click_cut_short_is_kept_as_far_as_it_came(
     open_page: Callable[..., AppTest], tiny_folder: Path
 ) -> None:
     study = read_study(tiny_folder / "sst2")
-    networks, _ = live.load_networks(study, BOTH)
+    networks, _ = load_networks(study, BOTH)
     drawn = Drawn(tiny_examples("sst2", 24), 24, "the probe set")
     run = LiveRun(study, networks, drawn, RunSettings("cpu", 8, None), "validation")
     steps = run.steps()
@@ -173,7 +174,7 @@ def test_a_run_stopped_before_its_first_batch_leaves_nothing(
     open_page: Callable[..., AppTest], tiny_folder: Path
 ) -> None:
     study = read_study(tiny_folder / "sst2")
-    networks, _ = live.load_networks(study, BOTH)
+    networks, _ = load_networks(study, BOTH)
     drawn = Drawn(tiny_examples("sst2", 24), 24, "the probe set")
     page = open_page("live", tiny_folder, study="sst2")
     page.session_state[live_page.RUNNING] = LiveRun(study, networks, drawn, RunSettings("cpu", 8, None), "validation")
@@ -224,7 +225,7 @@ def test_an_answer_that_is_no_number_is_one_line(open_page: Callable[..., AppTes
     import torch
 
     folder = write_tiny_study(tmp_path / "studies")
-    slim = live.load_network(read_study(folder), f"slim-{BUDGET}")
+    slim = load_network(read_study(folder), f"slim-{BUDGET}")
     with torch.no_grad():
         slim.model.classifier.bias.fill_(float("nan"))
     page = open_page("live", tmp_path / "studies")

@@ -10,7 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
-from slimviz import live
+from slimviz.live.answers import Answer
+from slimviz.live.networks import _load_network
 from slimviz.pages import playground
 from tests.factories.study_document import edit
 from tests.factories.synthetic_study import write_study
@@ -22,9 +23,9 @@ def tiny_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     for task in ("sst2", "stsb"):
         write_probe(tmp_path / "probe", task)
     monkeypatch.setattr("pruning.data.probe.PROBE_FOLDER", tmp_path / "probe")
-    live._load_network.clear()
+    _load_network.clear()
     yield
-    live._load_network.clear()
+    _load_network.clear()
 
 
 def ask(page: AppTest, *texts: str) -> AppTest:
@@ -174,7 +175,7 @@ def test_an_answer_is_kept_and_not_computed_again(
     def refuse(*arguments: object) -> None:
         raise AssertionError("asked again")
 
-    monkeypatch.setattr(live, "predict", refuse)
+    monkeypatch.setattr("slimviz.pages.playground.predict", refuse)
     page.run()
     assert not page.exception
     assert said(page) == before
@@ -274,9 +275,9 @@ def test_examples_are_short_and_of_all_labels() -> None:
     assert playground.pick(tiny_examples("stsb", 3), number=8) == [0, 2, 1]
 
 
-def answer(variant: str, latency: float, runs: int = 5, **said: object) -> live.Answer:
+def answer(variant: str, latency: float, runs: int = 5, **said: object) -> Answer:
     values = {"probabilities": None, "score": None, "latency_ms": latency, "runs": runs, "pieces": 3, "unknown": 0}
-    return live.Answer(variant=variant, left_out=0, **(values | said))  # type: ignore[arg-type]
+    return Answer(variant=variant, left_out=0, **(values | said))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

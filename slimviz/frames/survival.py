@@ -1,136 +1,23 @@
-"""Stored values -> tidy frames, one row per thing that a chart or table draws (pure: no Streamlit, no files)."""
+"""Which units survive: one row per layer, site or unit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pruning.bert.counts import attention_parameters, count_flops, ffn_parameters
-from pruning.bert.shapes import LAYER_SITES, BertShape, Masks, NetworkShape, Site
+from pruning.bert.shapes import LAYER_SITES, Masks, NetworkShape, Site
 from pruning.importance.factors import ImportanceFactors
-from pruning.selection.select import Selection
-from pruning.study import Study
-from slimviz.importance import relative_importance, shade_of
+from pruning.selection.select import FLOP_LENGTH, Selection
+from slimviz.frames.importance import relative_importance, shade_of
+from slimviz.frames.tidy import count_of, frame_of, groups, only, records
 from slimviz.theme import SITE_TITLES, amount_text, layer_title, value_text
-from slimviz.tidy import count_of, frame_of, groups, only, records
 
 if TYPE_CHECKING:
     import pandas as pd
-
-FLOP_LENGTH = 32  # tokens: the length at which FLOPs are counted and speed-ups quoted
-SPEED_LENGTHS = (FLOP_LENGTH, "real", 64, 128, 16)  # which measured length stands for the speed-up, best first
-
-
-def study_title(key: str, study: Study) -> str:
-    """A study as printed: its task, and its key where that says more."""
-    return study.task.title if key == study.task.name else f"{study.task.title} ({key})"
-
-
-def budgets(study: Study) -> list[str]:
-    """Budgets with masks, as stored ("10"), largest first."""
-    return sorted(study.data["selections"], key=float, reverse=True)
-
-
-def default_budget(percents: list[str]) -> str:
-    """The budget that a page opens with: 10%, or else the smallest."""
-    return "10" if "10" in percents else percents[-1]
-
-
-def main_result(study: Study, variant: str) -> dict[str, Any] | None:
-    """A variant's result on the task's main validation split, with the study's own seed where it has several."""
-    found = [result for result in study.data["results"] if result["variant"] == variant]
-    split, seed = study.task.validation[0], study.data["provenance"]["seed"]
-    found.sort(key=lambda result: (result["split"] != split, result["seed"] != seed))
-    return found[0] if found else None
-
-
-def main_speed(study: Study, variant: str, batch: int) -> dict[str, Any] | None:
-    """A variant's measured speed at a batch size, at 32 tokens where that was measured."""
-    rows = [row for row in study.data["speed"] if row["variant"] == variant and row["batch"] == batch]
-    rows.sort(key=lambda row: SPEED_LENGTHS.index(row["length"]) if row["length"] in SPEED_LENGTHS else 99)
-    return rows[0] if rows else None
-
-
-def overview_row(key: str, study: Study, percent: str) -> dict[str, Any]:
-    """All that Overview says about one study at one budget; None where a number was not measured."""
-    task = study.task
-    metric = task.main_metric
-    teacher, slim, one_shot = (
-        main_result(study, name) for name in ("teacher", f"slim-{percent}", f"one-shot-{percent}")
-    )
-    interval = (slim or {}).get("interval") or {}
-    row: dict[str, Any] = {
-        "study": key,
-        "title": study_title(key, study),
-        "metric": task.metric_title(),
-        "percent": percent,
-        "split": (slim or teacher or {}).get("split"),
-        "floor": study.data["floor"].get(metric),
-        "interval_low": interval.get("low"),
-        "interval_high": interval.get("high"),
-        "difference": interval.get("difference"),
-    }
-    for name, result in (("teacher", teacher), ("slim", slim), ("one_shot", one_shot)):
-        row[f"{name}_score"] = result["metrics"].get(metric) if result else None
-        counted = result["correct"] if result and metric == "accuracy" else None
-        row[f"{name}_correct"], row[f"{name}_count"] = counted, result["count"] if result else None
-        row[f"{name}_bytes"] = result["size_bytes"] if result else None
-    row["others"] = [
-        (task.metric_title(other), *(result["metrics"].get(other) if result else None for result in (slim, teacher)))
-        for other in task.metrics[1:]
-    ]
-    for name in ("retention", "retention_above_floor", "total_density", "encoder_density", "flop_ratio"):
-        row[name] = slim[name] if slim else None
-    if slim is None and percent in study.data["selections"]:
-        row |= {name: study.data["selections"][percent][name] for name in ("total_density", "encoder_density")}
-    for batch in (1, 32):
-        speed = main_speed(study, f"slim-{percent}", batch)
-        row[f"speedup_{batch}"] = speed["speedup"] if speed else None
-        row["conditions"] = conditions_text(speed) if speed else row.get("conditions")
-    row["ships_weights"] = study.weights(f"slim-{percent}") is not None
-    return row
-
-
-def conditions_text(speed: Mapping[str, Any]) -> str:
-    """What a speed was measured on: "CPU, 2 threads, 32 tokens"."""
-    device = str(speed["device"]).upper()
-    threads = f", {speed['threads']} thread{'' if speed['threads'] == 1 else 's'}" if device == "CPU" else ""
-    length = "the validation texts" if speed["length"] == "real" else f"{speed['length']} tokens"
-    return f"{device}{threads}, {length}"
-
-
-def hardware_text(hardware: Any) -> str:
-    """The hardware a study was made on, in words, however it was stored."""
-    return hardware if isinstance(hardware, str) else ", ".join(str(value) for value in hardware.values())
-
-
-def provenance_text(study: Study) -> str:
-    """A study's provenance in one line."""
-    provenance = study.data["provenance"]
-    data, seconds = provenance["data"], [value for value in provenance["seconds"].values() if value]
-    try:
-        date = datetime.fromisoformat(provenance["date"]).strftime("%Y-%m-%d")
-    except ValueError:
-        date = provenance["date"]
-    parts = [study.data["backbone"]["name"], date]
-    parts.append(f"commit {provenance['commit'][:7]}" if provenance["commit"] else "no commit recorded")
-    parts.append(f"seed {provenance['seed']}")
-    rows = [f"{data[split]['rows']:,} {word}" for split, word in (("train", "training"), ("validation", "validation"))
-            if data.get(split) and "rows" in data[split]]  # fmt: skip
-    parts.append(f"{' and '.join(rows)} examples from {data['source']}" if rows else f"data: {data['source']}")
-    where = f"{hardware_text(provenance['hardware'])}, {provenance['threads']} threads"
-    parts.append(f"{sum(seconds) / 60:.0f} minutes on {where}" if seconds else where)
-    return " · ".join(parts)
-
-
-def command_text(study: Study) -> str:
-    """The command that made the study."""
-    command = study.data["provenance"]["command"]
-    return command if isinstance(command, str) else " ".join(map(str, command))
 
 
 def open_sites(masks: Masks, settings: Mapping[str, Any]) -> list[Site]:
@@ -237,7 +124,7 @@ def unit_frame(
         masks: which units survive.
         layer: the layer, from 0.
         in_order: units as they lie in the matrices; otherwise the most important first.
-        scale: what `shade` holds, see `importance.SCALES`.
+        scale: what `shade` holds, see `frames.importance.SCALES`.
 
     Returns:
         Columns site, title, place (from 0, where the unit is drawn), unit (from 1), head (at `attention_context`),
@@ -272,8 +159,3 @@ def unit_frame(
             )
         )
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["site", "kept"])
-
-
-def shape_words(shape: BertShape) -> str:
-    """A backbone's widths in words."""
-    return f"{shape.layers} layers, {shape.heads} heads, {shape.hidden} wide"

@@ -11,7 +11,7 @@ import pandas as pd
 from pruning.bert.shapes import Masks, Site
 from pruning.importance.factors import ImportanceFactors
 from pruning.study import Study
-from slimviz.importance import relative_importance, shade_of
+from slimviz.frames.importance import relative_importance, shade_of
 
 HEAD_CRITERIA = ("alpha", "head_gradient", "taylor", "magnitude")  # order in which they are offered
 
@@ -70,7 +70,7 @@ def head_frame(studies: list[HeadStudy], criterion: str, scale: str = "value") -
     Args:
         studies: of one backbone.
         criterion: one that all of them have.
-        scale: what `shade` holds, see `importance.SCALES`.
+        scale: what `shade` holds, see `frames.importance.SCALES`.
 
     Returns:
         Columns study, title, layer and head (from 1), importance, relative (decades above the cut-off), shade (what

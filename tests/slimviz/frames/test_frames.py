@@ -4,14 +4,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pruning.bert.counts import count_flops, count_parameters
+from pruning.bert.counts import FLOP_LENGTH, count_flops, count_parameters
 from pruning.bert.shapes import BertShape, Masks, Site
 from pruning.importance.factors import ImportanceFactors, TablePieces
 from pruning.selection.budget import Budget
 from pruning.selection.select import select
 from pruning.selection.settings import SelectionSettings
 from pruning.study import Study, load_factors, load_masks
-from slimviz import frames, importance
+from slimviz.frames import importance
+from slimviz.frames.provenance import command_text, conditions_text, provenance_text, shape_words
+from slimviz.frames.results import budgets, default_budget, main_result, main_speed, overview_row, study_title
+from slimviz.frames.survival import (
+    _layer_cost,
+    layer_frame,
+    open_sites,
+    site_frame,
+    survival_frame,
+    survival_table,
+    unit_frame,
+)
 
 SHAPE = BertShape(2, 2, 4, 8, 16, 50, 32, 2, 8, 2)
 
@@ -24,20 +35,20 @@ def made_up_factors(seed: int = 0) -> ImportanceFactors:
 
 
 def test_budgets_run_from_large_to_small(studies: dict[str, Study]) -> None:
-    assert frames.budgets(studies["sst2"]) == ["50", "25", "10", "5"]
-    assert frames.default_budget(["50", "25", "10", "5"]) == "10"
-    assert frames.default_budget(["50", "25"]) == "25"
+    assert budgets(studies["sst2"]) == ["50", "25", "10", "5"]
+    assert default_budget(["50", "25", "10", "5"]) == "10"
+    assert default_budget(["50", "25"]) == "25"
 
 
 def test_titles_say_more_where_a_study_is_not_named_after_its_task(studies: dict[str, Study]) -> None:
-    assert frames.study_title("sst2", studies["sst2"]) == "SST-2"
-    assert frames.study_title("mine/sst2", studies["sst2"]) == "SST-2 (mine/sst2)"
+    assert study_title("sst2", studies["sst2"]) == "SST-2"
+    assert study_title("mine/sst2", studies["sst2"]) == "SST-2 (mine/sst2)"
 
 
 def test_overview_has_every_number_of_the_study(studies: dict[str, Study]) -> None:
     study = studies["sst2"]
-    row = frames.overview_row("sst2", study, "10")
-    slim = frames.main_result(study, "slim-10")
+    row = overview_row("sst2", study, "10")
+    slim = main_result(study, "slim-10")
     assert slim is not None
     assert row["slim_score"] == slim["metrics"]["accuracy"]
     assert row["slim_correct"] / row["slim_count"] == pytest.approx(row["slim_score"])
@@ -53,7 +64,7 @@ def test_overview_has_every_number_of_the_study(studies: dict[str, Study]) -> No
 
 
 def test_a_budget_without_weights_has_no_size_and_no_speed(studies: dict[str, Study]) -> None:
-    row = frames.overview_row("sst2", studies["sst2"], "25")
+    row = overview_row("sst2", studies["sst2"], "25")
     assert not row["ships_weights"]
     assert row["slim_bytes"] is None
     assert row["speedup_32"] is None
@@ -62,14 +73,14 @@ def test_a_budget_without_weights_has_no_size_and_no_speed(studies: dict[str, St
 
 
 def test_an_unknown_budget_leaves_the_teacher_alone(studies: dict[str, Study]) -> None:
-    row = frames.overview_row("sst2", studies["sst2"], "3")
+    row = overview_row("sst2", studies["sst2"], "3")
     assert row["slim_score"] is None
     assert row["total_density"] is None
     assert row["teacher_score"] is not None
 
 
 def test_correlations_are_not_counted_as_correct(studies: dict[str, Study]) -> None:
-    row = frames.overview_row("cola", studies["cola"], "10")
+    row = overview_row("cola", studies["cola"], "10")
     assert row["metric"] == "MCC"
     assert row["slim_correct"] is None
     assert row["slim_count"] == 1043
@@ -83,8 +94,8 @@ def test_the_main_result_is_of_the_main_split(studies: dict[str, Study]) -> None
     assert first is not None
     other = first.replace(split="validation_mismatched", metrics={"accuracy": 0.1})
     both = Study(study.folder, study.document.replace(results=(other, *study.results)))
-    assert frames.main_result(both, "slim-10") == frames.main_result(study, "slim-10")
-    assert frames.main_result(study, "slim-3") is None
+    assert main_result(both, "slim-10") == main_result(study, "slim-10")
+    assert main_result(study, "slim-3") is None
 
 
 @pytest.mark.parametrize(
@@ -96,41 +107,41 @@ def test_the_main_result_is_of_the_main_split(studies: dict[str, Study]) -> None
     ],
 )
 def test_conditions_say_what_a_speed_was_measured_on(speed: dict, words: str) -> None:
-    assert frames.conditions_text(speed) == words
+    assert conditions_text(speed) == words
 
 
 def test_speed_is_quoted_at_32_tokens_where_measured(studies: dict[str, Study]) -> None:
     study = studies["sst2"]
-    found = frames.main_speed(study, "slim-10", 1)
+    found = main_speed(study, "slim-10", 1)
     assert found is not None
     assert found["length"] == 32
     only_real = tuple(row for row in study.document.speed if row.length == "real")
     without = Study(study.folder, study.document.replace(speed=only_real))
-    found = frames.main_speed(without, "slim-10", 1)
+    found = main_speed(without, "slim-10", 1)
     assert found is not None
     assert found["length"] == "real"
 
 
 def test_provenance_copes_with_what_the_schema_allows(studies: dict[str, Study]) -> None:
     study = studies["sst2"]
-    assert frames.provenance_text(study) == (
+    assert provenance_text(study) == (
         "synthetic-bert · 2025-01-02 · commit 0123456 · seed 0 · 4,000 training and 872 validation examples from "
         "made up · 40 minutes on made-up processor, 2 threads"
     )
     provenance = study.document.provenance.replace(commit=None, date="yesterday", seconds={})
     bare = Study(study.folder, study.document.replace(provenance=provenance))
-    assert frames.provenance_text(bare) == (
+    assert provenance_text(bare) == (
         "synthetic-bert · yesterday · no commit recorded · seed 0 · 4,000 training and 872 validation examples from "
         "made up · made-up processor, 2 threads"
     )
-    assert frames.command_text(bare) == "python -m pruning run --task sst2"
+    assert command_text(bare) == "python -m pruning run --task sst2"
 
 
 def test_survival_counts_units_by_layer_and_site() -> None:
     masks = Masks.full(SHAPE)
     context = masks.attention_context.copy()
     context[1, :6] = False
-    frame = frames.survival_frame(masks.with_site(Site.ATTENTION_CONTEXT, context))
+    frame = survival_frame(masks.with_site(Site.ATTENTION_CONTEXT, context))
     assert len(frame) == 1 + 4 * SHAPE.layers
     row = frame[(frame["site"] == "attention_context") & (frame["layer"] == 2)].iloc[0]
     assert (row["kept"], row["total"], row["share"]) == (2, 8, 0.25)
@@ -139,7 +150,7 @@ def test_survival_counts_units_by_layer_and_site() -> None:
 
 
 def test_survival_as_a_table() -> None:
-    table = frames.survival_table(frames.survival_frame(Masks.full(SHAPE)))
+    table = survival_table(survival_frame(Masks.full(SHAPE)))
     assert list(table.columns) == ["all layers", "layer 1", "layer 2"]
     assert table.loc["Residual width", "all layers"] == "8 of 8"
     assert table.loc["FFN hidden", "layer 2"] == "16 of 16"
@@ -148,24 +159,24 @@ def test_survival_as_a_table() -> None:
 
 def test_open_sites_are_those_named_and_those_cut() -> None:
     masks = Masks.full(SHAPE)
-    assert frames.open_sites(masks, {"sites": ["ffn_hidden"]}) == [Site.FFN_HIDDEN]
+    assert open_sites(masks, {"sites": ["ffn_hidden"]}) == [Site.FFN_HIDDEN]
     cut = masks.with_site(Site.ATTENTION_INPUT, np.zeros(SHAPE.units(Site.ATTENTION_INPUT), dtype=bool))
-    assert frames.open_sites(cut, {"sites": ["ffn_hidden"]}) == [Site.ATTENTION_INPUT, Site.FFN_HIDDEN]
-    assert frames.open_sites(masks, {}) == []
+    assert open_sites(cut, {"sites": ["ffn_hidden"]}) == [Site.ATTENTION_INPUT, Site.FFN_HIDDEN]
+    assert open_sites(masks, {}) == []
 
 
 def test_layer_costs_add_up_to_the_networks() -> None:
     selection = select(made_up_factors(), Budget("encoder_density", 0.5), SelectionSettings(positions=32))
     dense = SHAPE.network()
-    costs = [frames._layer_cost(selection.shape, layer) for layer in range(SHAPE.layers)]
+    costs = [_layer_cost(selection.shape, layer) for layer in range(SHAPE.layers)]
     assert sum(parameters for parameters, _ in costs) == count_parameters(selection.shape).encoder
-    whole = count_flops(selection.shape, frames.FLOP_LENGTH)
+    whole = count_flops(selection.shape, FLOP_LENGTH)
     from dataclasses import replace
 
-    rest = count_flops(replace(selection.shape, layers=()), frames.FLOP_LENGTH)
+    rest = count_flops(replace(selection.shape, layers=()), FLOP_LENGTH)
     assert sum(flops for _, flops in costs) == whole - rest
-    survival = frames.survival_frame(selection.masks)
-    frame = frames.layer_frame(survival, [Site.ATTENTION_CONTEXT, Site.FFN_HIDDEN], selection, dense)
+    survival = survival_frame(selection.masks)
+    frame = layer_frame(survival, [Site.ATTENTION_CONTEXT, Site.FFN_HIDDEN], selection, dense)
     assert list(frame["layer"]) == [1, 2]
     assert (frame["total"] == 8 + 16).all()
     assert frame["parameters"].str.contains("of").all()
@@ -174,7 +185,7 @@ def test_layer_costs_add_up_to_the_networks() -> None:
 
 def test_sites_over_all_layers_with_their_cutoff() -> None:
     masks = Masks.full(SHAPE).with_site(Site.FFN_HIDDEN, np.eye(2, 16, dtype=bool))
-    frame = frames.site_frame(frames.survival_frame(masks), {Site.FFN_HIDDEN: 0.5}).set_index("site")
+    frame = site_frame(survival_frame(masks), {Site.FFN_HIDDEN: 0.5}).set_index("site")
     assert frame.loc["ffn_hidden", "removed"] == 1 - 2 / 32
     assert frame.loc["ffn_hidden", "cutoff"] == 0.5
     assert frame.loc["hidden", "removed"] == 0
@@ -185,7 +196,7 @@ def test_sites_over_all_layers_with_their_cutoff() -> None:
 def test_units_are_all_there_in_the_asked_order(studies: dict[str, Study], in_order: bool) -> None:
     study = studies["sst2"]
     factors, masks = load_factors(study), load_masks(study, "10")
-    units = frames.unit_frame(factors, "alpha", masks, 2, in_order=in_order)
+    units = unit_frame(factors, "alpha", masks, 2, in_order=in_order)
     assert list(dict.fromkeys(units["site"])) == ["attention_input", "attention_context", "ffn_input", "ffn_hidden"]
     for site, group in units.groupby("site"):
         values = np.abs(factors.by_criterion["alpha"][Site(site)][2])
@@ -199,7 +210,7 @@ def test_units_are_all_there_in_the_asked_order(studies: dict[str, Study], in_or
         else:
             assert (np.diff(group["importance"]) <= 0).all()
     assert (units["shade"] == units["relative"]).all()
-    by_rank = frames.unit_frame(factors, "alpha", masks, 2, in_order=in_order, scale="rank")
+    by_rank = unit_frame(factors, "alpha", masks, 2, in_order=in_order, scale="rank")
     assert ((by_rank["shade"] > 0) == (by_rank["relative"] >= 0)).all()
     context = units[units["site"] == "attention_context"]
     assert context.loc[context["unit"] == 33, "head"].item() == 2
@@ -207,7 +218,7 @@ def test_units_are_all_there_in_the_asked_order(studies: dict[str, Study], in_or
 
 def test_a_criterion_of_heads_ranks_no_units(studies: dict[str, Study]) -> None:
     study = studies["sst2"]
-    assert frames.unit_frame(load_factors(study), "head_gradient", load_masks(study, "10"), 0, in_order=True).empty
+    assert unit_frame(load_factors(study), "head_gradient", load_masks(study, "10"), 0, in_order=True).empty
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 5])
@@ -238,5 +249,5 @@ def test_all_zero_importance_is_drawn_without_warnings() -> None:
 
 
 def test_shape_in_words() -> None:
-    assert frames.shape_words(SHAPE) == "2 layers, 2 heads, 8 wide"
-    assert isinstance(frames.survival_frame(Masks.full(SHAPE)), pd.DataFrame)
+    assert shape_words(SHAPE) == "2 layers, 2 heads, 8 wide"
+    assert isinstance(survival_frame(Masks.full(SHAPE)), pd.DataFrame)

@@ -6,60 +6,28 @@ both networks have answered the same examples, so `rows()` compares them fairly 
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pruning.data.examples import Examples
-from pruning.data.probe import probe_file
-from pruning.data.sources import SOURCE_VARIABLE, default_source, load_examples
-from pruning.data.tasks import TASKS, Task
-from pruning.errors import DataError
 from pruning.measure.latency import summary
 from pruning.study import Study
-from slimviz import live
+from slimviz.live import answers
+from slimviz.live.answers import batch_of
+from slimviz.live.examples import Drawn
+from slimviz.live.networks import TEACHER, Network, computing
 
 LENGTHS = (16, 32, 64, 128)
 BATCHES = (1, 8, 32)
-SAMPLE_SEED = 0  # of the examples drawn where not all are asked for
 SPEED_ROUNDS = 30
 FEWEST_ROUNDS = 5
 SPEED_SECONDS = 20.0  # after this, the rounds done so far have to do
-HUB_SECONDS = 3.0  # how long the hub has to answer before the probe set takes its place
-
-
-@dataclass(frozen=True)
-class DataChoice:
-    """Labelled examples that may be had here: `source` as `load_examples` takes it, and its name on screen."""
-
-    source: str
-    title: str
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """Examples for a run.
-
-    Attributes:
-        examples: what the networks answer.
-        available: how many there were to draw from.
-        title: what they are, in words.
-        note: what did not go as asked, or None.
-    """
-
-    examples: Examples
-    available: int
-    title: str
-    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,69 +53,6 @@ class Step:
     text: str
 
 
-def data_choices(task: Task) -> list[DataChoice]:
-    """Where labelled examples of a task may come from, the best first; none for a task that is only a user's own."""
-    choices = []
-    if task.name in TASKS:
-        source = default_source()
-        where = "from the Hugging Face hub" if source == "hub" else f"from the folder {Path(source).name or source}"
-        choices.append(DataChoice(source, f"GLUE validation, {where}"))
-    if probe_file(task) is not None:
-        choices.append(DataChoice("probe", "Probe set, written for this project"))
-    return choices
-
-
-def draw(task: Task, split: str, source: str, most: int | None) -> Drawn:
-    """Read examples and draw a seeded sample of them; the probe set takes the place of what cannot be read.
-
-    Args:
-        task: the task.
-        split: one of its validation splits.
-        source: of a `DataChoice`.
-        most: how many examples at most; None for all.
-
-    Raises:
-        DataError: if there is no probe set either.
-    """
-    note = None
-    try:
-        if source == "hub" and not _hub_answers():
-            raise DataError(
-                f"the Hugging Face hub did not answer within {HUB_SECONDS:g} seconds; expected a network, or a folder "
-                f"with GLUE in {SOURCE_VARIABLE}"
-            )
-        examples = load_examples(task, split, source)
-    except DataError as error:
-        if source == "probe" or not any(choice.source == "probe" for choice in data_choices(task)):
-            raise
-        note = f"GLUE's validation split cannot be read here ({error}). The probe set takes its place."
-        source, examples = "probe", load_examples(task, split, "probe")
-    available = len(examples)
-    if source == "probe":
-        title = "the probe set (written for this project)"
-    else:
-        title = f"GLUE {task.title} {split.replace('_', ' ')} ({'hub' if source == 'hub' else 'folder'})"
-    if most is not None and most < available:
-        chosen = np.sort(np.random.default_rng(SAMPLE_SEED).permutation(available)[:most])
-        examples = examples.take(chosen)
-    return Drawn(examples, available, title, note)
-
-
-def _hub_answers() -> bool:
-    """Whether the hub is worth asking: it answers, or we are told to be offline, and then only the cache is asked."""
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-        return True
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    try:
-        request = urllib.request.Request(endpoint, method="HEAD")  # noqa: S310  # https, or what the user set
-        with urllib.request.urlopen(request, timeout=HUB_SECONDS):  # noqa: S310
-            return True
-    except urllib.error.HTTPError:
-        return True  # it answered, though not with this page
-    except (OSError, ValueError):
-        return False
-
-
 class LiveRun:
     """Teacher and slim on the same examples, in turns.
 
@@ -162,7 +67,7 @@ class LiveRun:
     """
 
     def __init__(
-        self, study: Study, networks: Sequence[live.Network], drawn: Drawn | None, settings: RunSettings, split: str
+        self, study: Study, networks: Sequence[Network], drawn: Drawn | None, settings: RunSettings, split: str
     ) -> None:
         self.study, self.networks, self.drawn = study, tuple(networks), drawn
         self.settings, self.split = settings, split
@@ -218,13 +123,13 @@ class LiveRun:
 
     def _answer(self, batch: Examples, number: int) -> None:
         done: dict[int, tuple[np.ndarray, float, int, int]] = {}
-        with live.computing():
+        with computing():
             for index in self._order(number):
                 network = self.networks[index]
-                inputs, truncated, tokens = live.batch_of(network, batch)
+                inputs, truncated, tokens = batch_of(network, batch)
                 if number == 0:
-                    live.forward(network, inputs)  # the first pass at a size also makes room for it
-                done[index] = *live.forward(network, inputs), truncated, tokens
+                    answers.forward(network, inputs)  # the first pass at a size also makes room for it
+                done[index] = *answers.forward(network, inputs), truncated, tokens
         with self._guard:
             self.answered += len(batch)
             for index, (logits, seconds, truncated, tokens) in done.items():
@@ -235,14 +140,16 @@ class LiveRun:
                     self._seconds[index].append((seconds, len(batch)))
 
     def _time(self, length: int, number: int) -> None:
+        from pruning.measure.speed import made_up
+
         done: dict[int, float] = {}
-        with live.computing():
+        with computing():
             for index in self._order(number):
                 network = self.networks[index]
-                inputs = live.made_up_batch(network, self.settings.batch, length)
+                inputs = made_up(network, self.settings.batch, length)
                 if number == 0:
-                    live.forward(network, inputs)
-                done[index] = live.forward(network, inputs)[1]
+                    answers.forward(network, inputs)
+                done[index] = answers.forward(network, inputs)[1]
         with self._guard:
             for index, seconds in done.items():
                 self._seconds[index].append((seconds, self.settings.batch))
@@ -256,12 +163,12 @@ class LiveRun:
             rows = []
             for index, network in enumerate(self.networks):
                 row = self._what(network) | self._scores(index) | timed[index]
-                if self.networks[0].variant == live.TEACHER and timed[index]:
+                if self.networks[0].variant == TEACHER and timed[index]:
                     row["speedup"] = timed[0]["median_ms"] / timed[index]["median_ms"]
                 rows.append(row)
             return rows
 
-    def _what(self, network: live.Network) -> dict[str, Any]:
+    def _what(self, network: Network) -> dict[str, Any]:
         from pruning.measure.environment import environment
 
         here = environment()

@@ -18,11 +18,13 @@ from pruning.measure import metrics as evaluate
 from pruning.measure.intervals import paired_bootstrap
 from pruning.measure.logits import predict_logits
 from pruning.study import read_study
-from slimviz import live, live_run
-from slimviz.live_run import Drawn, LiveRun, RunSettings
+from slimviz.live import answers
+from slimviz.live.examples import Drawn, _hub_answers, data_choices, draw
+from slimviz.live.networks import TEACHER, Network, load_networks
+from slimviz.live.run import FEWEST_ROUNDS, LiveRun, RunSettings
 from tests.factories.tiny_study import BUDGET, tiny_examples, write_probe, write_tiny_study
 
-BOTH = (live.TEACHER, f"slim-{BUDGET}")
+BOTH = (TEACHER, f"slim-{BUDGET}")
 REAL_TEXTS = RunSettings("cpu", 8, None)
 
 
@@ -38,7 +40,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def no_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No GLUE folder named, no hub, and an empty folder for probe sets, which is returned."""
     monkeypatch.delenv("SLIMVIZ_GLUE", raising=False)
-    monkeypatch.setattr(live_run, "_hub_answers", lambda: False)
+    monkeypatch.setattr("slimviz.live.examples._hub_answers", lambda: False)
     monkeypatch.setattr("pruning.data.probe.PROBE_FOLDER", tmp_path / "probe")
     return tmp_path / "probe"
 
@@ -47,7 +49,7 @@ def start(
     folder: Path, name: str = "sst2", count: int = 20, settings: RunSettings = REAL_TEXTS, variants: Any = BOTH
 ) -> LiveRun:
     study = read_study(folder / name)
-    networks, problems = live.load_networks(study, variants)
+    networks, problems = load_networks(study, variants)
     assert not problems
     return LiveRun(study, networks, Drawn(tiny_examples(name, count), 2 * count, "made up"), settings, "validation")
 
@@ -56,48 +58,48 @@ def start(
 
 
 def test_where_examples_may_come_from(no_sources: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert [choice.source for choice in live_run.data_choices(get_task("sst2"))] == ["hub"]
+    assert [choice.source for choice in data_choices(get_task("sst2"))] == ["hub"]
     write_probe(no_sources, "sst2")
-    titles = [choice.title for choice in live_run.data_choices(get_task("sst2"))]
+    titles = [choice.title for choice in data_choices(get_task("sst2"))]
     assert titles == ["GLUE validation, from the Hugging Face hub", "Probe set, written for this project"]
     monkeypatch.setenv("SLIMVIZ_GLUE", str(tmp_path / "my-glue"))
-    assert live_run.data_choices(get_task("sst2"))[0].title == "GLUE validation, from the folder my-glue"
-    assert live_run.data_choices(custom_task("mine", ("text",), ("a", "b"))) == []
+    assert data_choices(get_task("sst2"))[0].title == "GLUE validation, from the folder my-glue"
+    assert data_choices(custom_task("mine", ("text",), ("a", "b"))) == []
 
 
 def test_the_probe_set_takes_the_place_of_what_cannot_be_read_and_says_so(no_sources: Path) -> None:
     write_probe(no_sources, "sst2", count=24)
-    drawn = live_run.draw(get_task("sst2"), "validation", "hub", None)
+    drawn = draw(get_task("sst2"), "validation", "hub", None)
     assert drawn.title == "the probe set (written for this project)"
     assert drawn.note is not None
     assert "hub did not answer within 3 seconds" in drawn.note
     assert drawn.note.endswith("The probe set takes its place.")
     assert (len(drawn.examples), drawn.available) == (24, 24)
-    drawn = live_run.draw(get_task("sst2"), "validation", "/no/such/folder", None)
+    drawn = draw(get_task("sst2"), "validation", "/no/such/folder", None)
     assert drawn.note is not None
     assert "probe" in drawn.title
 
 
 def test_the_probe_set_asked_for_is_no_surprise(no_sources: Path) -> None:
     write_probe(no_sources, "stsb")
-    assert live_run.draw(get_task("stsb"), "validation", "probe", None).note is None
+    assert draw(get_task("stsb"), "validation", "probe", None).note is None
 
 
 def test_with_no_examples_at_all_there_is_one_line(no_sources: Path) -> None:
     with pytest.raises(DataError, match="hub did not answer"):
-        live_run.draw(get_task("sst2"), "validation", "hub", None)
+        draw(get_task("sst2"), "validation", "hub", None)
     with pytest.raises(DataError, match="no probe set"):
-        live_run.draw(get_task("sst2"), "validation", "probe", None)
+        draw(get_task("sst2"), "validation", "probe", None)
 
 
 def test_a_folder_is_read_and_named(no_sources: Path, tmp_path: Path) -> None:
     rows = "".join(f"a film that is good {number}\t{number % 2}\n" for number in range(40))
     (tmp_path / "glue" / "SST-2").mkdir(parents=True)
     (tmp_path / "glue" / "SST-2" / "dev.tsv").write_text(f"sentence\tlabel\n{rows}")
-    drawn = live_run.draw(get_task("sst2"), "validation", str(tmp_path / "glue"), 16)
+    drawn = draw(get_task("sst2"), "validation", str(tmp_path / "glue"), 16)
     assert (drawn.title, drawn.note) == ("GLUE SST-2 validation (folder)", None)
     assert (len(drawn.examples), drawn.available) == (16, 40)
-    again = live_run.draw(get_task("sst2"), "validation", str(tmp_path / "glue"), 16)
+    again = draw(get_task("sst2"), "validation", str(tmp_path / "glue"), 16)
     assert drawn.examples.sha256 == again.examples.sha256
     assert drawn.examples.texts != tuple(f"a film that is good {number}" for number in range(16))
 
@@ -105,11 +107,11 @@ def test_a_folder_is_read_and_named(no_sources: Path, tmp_path: Path) -> None:
 def test_the_hub_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    assert live_run._hub_answers() is False
+    assert _hub_answers() is False
     monkeypatch.setenv("HF_ENDPOINT", "nonsense")
-    assert live_run._hub_answers() is False
+    assert _hub_answers() is False
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # its cache may hold GLUE, so it is asked
-    assert live_run._hub_answers() is True
+    assert _hub_answers() is True
 
 
 # Runs
@@ -122,7 +124,7 @@ def test_a_complete_run_says_what_evaluate_says(tiny_folder: Path) -> None:
     assert steps[1].text == "16 of 20 examples answered by both networks"
     teacher, slim = run.rows()
     task, examples = get_task("sst2"), tiny_examples("sst2", 20)
-    logits = [predict_logits(live.measured(network), examples) for network in run.networks]
+    logits = [predict_logits(network, examples) for network in run.networks]
     for row, wanted in zip((teacher, slim), logits, strict=True):
         assert row["status"] == "complete"
         assert row["accuracy"] == evaluate.metrics(task, wanted, examples.labels)["accuracy"]
@@ -151,33 +153,33 @@ def test_stopped_between_two_batches_both_have_answered_the_same(tiny_folder: Pa
     teacher, slim = run.rows()
     assert (teacher["status"], teacher["examples"], slim["examples"]) == ("stopped", 8, 8)
     examples = tiny_examples("sst2", 20).take(range(8))
-    wanted = predict_logits(live.measured(run.networks[0]), examples)
+    wanted = predict_logits(run.networks[0], examples)
     assert teacher["correct"] == evaluate.correct(get_task("sst2"), wanted, examples.labels)
 
 
 def test_a_batch_is_recorded_for_all_networks_at_once(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A click starts a new script while the old one still computes: what it then reads must be whole."""
-    run, seen, forward = start(tiny_folder, count=20), [], live.forward
+    run, seen, forward = start(tiny_folder, count=20), [], answers.forward
 
-    def watched(network: live.Network, inputs: dict) -> tuple[np.ndarray, float]:
+    def watched(network: Network, inputs: dict) -> tuple[np.ndarray, float]:
         seen.append([row["examples"] for row in run.rows()])
         return forward(network, inputs)
 
-    monkeypatch.setattr(live, "forward", watched)
+    monkeypatch.setattr("slimviz.live.answers.forward", watched)
     list(run.steps())
     assert seen == [[], [], [], [], [8, 8], [8, 8], [16, 16], [16, 16]]
 
 
 def test_at_a_fixed_length_the_made_up_texts_are_timed(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_run, "SPEED_ROUNDS", 7)
+    monkeypatch.setattr("slimviz.live.run.SPEED_ROUNDS", 7)
     run = start(tiny_folder, settings=RunSettings("cpu", 8, 16))
-    lengths, forward = [], live.forward
+    lengths, forward = [], answers.forward
 
-    def watched(network: live.Network, inputs: dict) -> tuple[np.ndarray, float]:
+    def watched(network: Network, inputs: dict) -> tuple[np.ndarray, float]:
         lengths.append(tuple(inputs["input_ids"].shape))
         return forward(network, inputs)
 
-    monkeypatch.setattr(live, "forward", watched)
+    monkeypatch.setattr("slimviz.live.answers.forward", watched)
     steps = list(run.steps())
     assert steps[-1].text == "timing: round 7 of 7"
     assert lengths[-14:] == [(8, 16)] * 14
@@ -185,10 +187,10 @@ def test_at_a_fixed_length_the_made_up_texts_are_timed(tiny_folder: Path, monkey
 
 
 def test_slow_rounds_end_early_but_not_before_five(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_run, "SPEED_SECONDS", 0.0)
+    monkeypatch.setattr("slimviz.live.run.SPEED_SECONDS", 0.0)
     run = start(tiny_folder, settings=RunSettings("cpu", 1, 16))
     list(run.steps())
-    assert {row["timed_batches"] for row in run.rows()} == {live_run.FEWEST_ROUNDS}
+    assert {row["timed_batches"] for row in run.rows()} == {FEWEST_ROUNDS}
     assert {row["status"] for row in run.rows()} == {"complete"}
 
 
@@ -198,7 +200,7 @@ def test_who_goes_first_changes(tiny_folder: Path) -> None:
 
 
 def test_speed_alone(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_run, "SPEED_ROUNDS", 5)
+    monkeypatch.setattr("slimviz.live.run.SPEED_ROUNDS", 5)
     run = start(tiny_folder)
     run = LiveRun(run.study, run.networks, None, RunSettings("cpu", 1, 16), "validation")
     list(run.steps())

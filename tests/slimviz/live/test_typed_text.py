@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from slimviz.typed_text import MAX_CHARACTERS, clean, field_title, is_mostly_other_script
+from slimviz.live.typed_text import MAX_CHARACTERS, clean, field_title, is_mostly_other_script
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,124 @@
+"""Loading teacher and slim networks, cached by (study, variant, device), never by text.
+
+Everything that computes holds `pruning.measure.latency`'s one lock for timing: a prediction of another session waits
+for the batch that is being timed, and never disturbs it.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pruning.errors import SlimVizError, StoreError
+from pruning.measure import network as measure
+from pruning.study import Study
+
+if TYPE_CHECKING:
+    from pruning.measure.devices import DeviceInfo
+
+TEACHER = "teacher"
+MAX_TOKENS = 128  # where a study does not say what it was trained with
+CACHED_NETWORKS = 6  # three studies' teachers and slim networks; a teacher of BERT-base's size takes 440 MB
+
+
+@dataclass(frozen=True, eq=False)
+class Network(measure.Network):
+    """A network ready to answer: its model is shared by all sessions, so never changed.
+
+    Attributes:
+        variant: "teacher" or "slim-<percent>".
+    """
+
+    variant: str = TEACHER
+
+
+def slim_budgets(study: Study) -> list[str]:
+    """Budgets (percent) whose slim network's weights are here, the largest first."""
+    shipped = [percent for percent in study.data["selections"] if study.weights(f"slim-{percent}") is not None]
+    return sorted(shipped, key=float, reverse=True)
+
+
+def max_length(study: Study) -> int:
+    """Longest text in tokens that the study was made for."""
+    stored = study.data["config"].get("max_length")
+    return stored if isinstance(stored, int) and 8 <= stored <= 512 else MAX_TOKENS
+
+
+def version(study: Study) -> int:
+    """A number that changes when the study on disk is replaced; 0 where it is gone."""
+    try:
+        return (study.folder / "study.json").stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def load_network(study: Study, variant: str, device: str = "cpu") -> Network:
+    """A study's network, from the cache where it is there; raises `SlimVizError` in one line."""
+    return _load_network(str(study.folder), version(study), variant, device, study)
+
+
+def load_networks(study: Study, variants: Sequence[str], device: str = "cpu") -> tuple[list[Network], dict[str, str]]:
+    """Several networks: those that load, and why the others do not."""
+    networks, problems = [], {}
+    for variant in variants:
+        try:
+            networks.append(load_network(study, variant, device))
+        except SlimVizError as error:
+            problems[variant] = str(error)
+    if networks:
+        _spare_the_collector()
+    return networks, problems
+
+
+@functools.cache
+def _spare_the_collector() -> None:
+    """Take what torch and transformers brought out of the garbage collector's sight, once a process.
+
+    Streamlit collects garbage after each run of a page, before the browser hears that the run is over. With the
+    libraries' 400,000 objects that takes a quarter of a second, which every answer would wait for.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@st.cache_resource(max_entries=CACHED_NETWORKS, show_spinner=False)
+def _load_network(folder: str, stored_version: int, variant: str, device: str, _study: Study) -> Network:
+    del folder, stored_version  # only part of the cache's key
+    where = f"{_study.name}/{variant}"
+    if _study.weights(variant) is None:
+        raise StoreError(f"{where}: no weights in the study folder")
+    from pruning.study.networks import load_network as read_network
+
+    with computing():  # loading changes torch's defaults for a moment
+        network = read_network(_study, variant, device=device)
+    return Network(network.model, network.tokenizer, network.max_length, device, variant)
+
+
+@contextmanager
+def computing() -> Iterator[None]:
+    """Hold the lock that keeps timings and everything else that computes apart; never call `st` inside."""
+    from pruning.measure.latency import TIMING_LOCK
+
+    with TIMING_LOCK:
+        yield
+
+
+def devices() -> list[DeviceInfo]:
+    """Devices that a network could run on; those that are not here come with the reason."""
+    from pruning.measure.devices import devices as found
+
+    return found()
+
+
+def threads_text() -> str:
+    """How many threads torch computes with on the CPU: "2 threads"."""
+    import torch
+
+    count = torch.get_num_threads()
+    return f"{count} thread{'s' if count != 1 else ''}"

@@ -1,0 +1,56 @@
+"""How every page begins, and the cells of numbers on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from slimviz import loaders, sentences, theme
+from slimviz.loaders import Library
+from slimviz.widgets.appearance import follow_theme
+from slimviz.widgets.navigation import BY_MODULE
+
+# Streamlit leaves 6rem above a page; half of that shows one more row of numbers on a 720 pixels high screen. On a
+# phone, Streamlit puts one column below the other; cells with a number each go two to a row.
+STYLE = """<style>
+[data-testid="stMainBlockContainer"] {padding-top: 3.5rem; padding-bottom: 3rem}
+@media (max-width: 640px) {
+  [class*="st-key-cells-"] [data-testid="stColumn"] {min-width: 44% !important; flex: 1 1 44% !important}
+  [class*="st-key-cells-"] [data-testid="stColumn"]:nth-child(5) {min-width: 100% !important}
+}
+</style>"""
+
+COMMAND = "python -m pruning run --task sst2 --preset quick --output my-studies"
+
+
+def begin(module: str) -> Library:
+    """Draw a page's headline, name the studies that cannot be read, and stop where there is none to show."""
+    st.html(STYLE)
+    with st.container(gap=None):
+        follow_theme()
+        st.header(BY_MODULE[module].question, anchor=False)
+    library = loaders.library()
+    for broken in library.broken:
+        reason = broken.reason.removeprefix(f"{broken.folder}: ")
+        st.warning(f"The study in {theme.plain(str(broken.folder))} cannot be shown: {theme.plain(reason)}")
+    if not library.studies:
+        st.info("There are no studies to show yet. This command makes one, in minutes on two cores:")
+        st.code(COMMAND, language="bash")
+        st.markdown("The dashboard looks in `assets/studies` and in the folders that `SLIMVIZ_STUDIES` names.")
+        st.code("SLIMVIZ_STUDIES=my-studies streamlit run app.py", language="bash")
+        st.stop()
+    return library
+
+
+def warn_of_teacher(row: dict[str, Any]) -> None:
+    """Say where a teacher is not clearly above its floor (a row of `overview_row`)."""
+    if caution := sentences.teacher_sentence(row):
+        st.markdown(f":material/warning: {theme.plain(caution)}")
+
+
+def figure(label: str, value: str, below: str, explanation: str | None = None) -> None:
+    """A number with its label above and what it was measured on, or belongs to, below."""
+    with st.container(gap=None):
+        st.metric(label, value, help=explanation)
+        st.caption(theme.plain(below))
