@@ -6,6 +6,8 @@ Every cached function takes a stamp of the files it reads, so that a study that 
 from __future__ import annotations
 
 import math
+import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +21,11 @@ from pruning.selection.budget import Budget
 from pruning.selection.select import Selection, select
 from pruning.selection.settings import SelectionSettings
 from pruning.study import BrokenStudy, Study
+from pruning.study.files import CORE_FILES, DOCUMENT_FILE
 
 Stamp = tuple[tuple[str, int, int], ...]
+STAMP_PATIENCE = 20  # how many times as long as it took to make a folder's stamp is good
+_kept_stamps: dict[str, tuple[float, Stamp]] = {}  # and until when
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Library:
 def library() -> Library:
     """All studies, bundled ones first."""
     folders = tuple(str(folder) for folder in store.study_folders())
-    found = _list(folders, tuple(_stamp(folder, deep=True) for folder in folders))
+    found = _list(folders, tuple(map(_library_stamp, folders)))
     studies: dict[str, Study] = {}
     for study in found:
         if isinstance(study, Study):
@@ -89,13 +94,39 @@ def closest_budget(study: Study, percent: str) -> str:
     return min(study.data["selections"], key=lambda stored: abs(math.log(max(float(stored), 1e-9) / wanted)))
 
 
-def _stamp(folder: str | Path, deep: bool = False) -> Stamp:
-    """Name, time and size of a folder's files (of its study folders' files, when deep); empty where unreadable."""
+def _stamp(folder: Path) -> Stamp:
+    """Name, time and size of a study's own files; what is missing or cannot be asked has neither."""
+    return tuple(_mark(folder / name) for name in (DOCUMENT_FILE, *CORE_FILES))
+
+
+def _mark(path: Path) -> tuple[str, int, int]:
     try:
-        entries = sorted(Path(folder).glob("*/*" if deep else "*"))
-        return tuple((str(entry), (stat := entry.stat()).st_mtime_ns, stat.st_size) for entry in entries)
+        found = path.stat()
+    except OSError:  # missing, a dangling link, or not ours to read
+        return str(path), 0, -1
+    return str(path), found.st_mtime_ns, found.st_size
+
+
+def _library_stamp(folder: str) -> Stamp:
+    """What a folder of studies looks like: a mark for each folder in it, whatever else lies there or is broken.
+
+    Folders of many thousand entries take a while; so a stamp is kept for twenty times as long as it took to make, which
+    bounds what looking costs to a twentieth of the time. That of a usual folder is as good as always made anew.
+    """
+    kept = _kept_stamps.get(folder)
+    start = time.monotonic()
+    if kept is not None and start < kept[0]:
+        return kept[1]
+    marks = [*_stamp(Path(folder)), _mark(Path(folder))]
+    try:
+        with os.scandir(folder) as entries:
+            for path in sorted(Path(entry.path) for entry in entries if entry.is_dir()):
+                marks += [_mark(path), *(_stamp(path) if (path / DOCUMENT_FILE).exists() else ())]
     except OSError:
-        return ()
+        pass  # `list_studies` says what is wrong with it
+    now = time.monotonic()
+    _kept_stamps[folder] = (now + STAMP_PATIENCE * (now - start), tuple(marks))
+    return tuple(marks)
 
 
 def _address(study: Study) -> str:

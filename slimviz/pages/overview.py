@@ -57,7 +57,7 @@ def _card(study: Study, row: dict[str, Any]) -> DeltaGenerator:
     """One study at one budget: cells that each lead to the page that explains them; returns the map's place."""
     st.markdown(f"**{theme.plain(row['title'])}** :small[{theme.plain(study.task.description)}]")
     where = {"study": row["study"], "budget": row["percent"]}
-    with st.container(key=f"cells-of-{row['study'].replace('/', '-')}"):
+    with st.container(key=f"cells-of-{row['study']}"):
         metric, retention, density, speed, where_left = st.columns([1.15, 1.1, 1.1, 1.1, 1.9])
     with metric:
         counts = theme.count_text(row["slim_correct"], row["slim_count"]) if row["slim_count"] else "no result"

@@ -32,6 +32,42 @@ def test_two_studies_of_one_name_are_both_shown(look_in: Callable[..., None], tm
     assert [study.folder.parent.name for study in found.values()] == ["first", "second", "second,too"]
 
 
+def test_a_dangling_link_hides_no_change(look_in: Callable[..., None], tmp_path: Path) -> None:
+    (write_study(tmp_path, "sst2") / "gone").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    look_in(tmp_path)
+    assert list(loaders.library().studies) == ["sst2"]
+    write_study(tmp_path, "cola")
+    assert list(loaders.library().studies) == ["cola", "sst2"]
+
+
+def test_files_that_are_no_study_are_not_looked_at_one_by_one(
+    look_in: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_study(tmp_path, "sst2")
+    for folder in (tmp_path, tmp_path / "notes", tmp_path / "sst2"):
+        folder.mkdir(exist_ok=True)
+        for number in range(300):
+            (folder / f"{number}.txt").touch()
+    look_in(tmp_path)
+    loaders.library()
+    seen, stat = [], Path.stat
+    monkeypatch.setattr(loaders, "_kept_stamps", {})
+    monkeypatch.setattr(Path, "stat", lambda path, **how: (seen.append(path), stat(path, **how))[1])
+    assert list(loaders.library().studies) == ["sst2"]
+    assert len(seen) < 40  # of 900 files
+
+
+def test_a_slow_folder_is_looked_at_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter((0.0, 1.0, 20.9, 21.1, 21.1))
+    monkeypatch.setattr(loaders, "_kept_stamps", {})
+    monkeypatch.setattr(loaders.time, "monotonic", lambda: next(times))
+    before = loaders._library_stamp(str(tmp_path))
+    (tmp_path / "new").mkdir()
+    assert loaders._library_stamp(str(tmp_path)) == before
+    assert loaders._library_stamp(str(tmp_path)) != before
+
+
 def test_broken_studies_are_named_and_the_rest_is_there(look_in: Callable[..., None], tmp_path: Path) -> None:
     write_study(tmp_path, "sst2")
     (write_study(tmp_path, "cola") / "study.json").write_text("{")

@@ -151,3 +151,12 @@ def test_a_study_without_budgets_is_said(open_page: Callable[..., AppTest], tmp_
     page = open_page(path, tmp_path)
     assert not page.exception
     assert "stored budget yet" in page.info[0].value
+
+
+def test_names_that_differ_in_a_slash_only_are_both_shown(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
+    write_study(tmp_path / "one", "sst2")
+    write_study(tmp_path / "b", "sst2")
+    write_study(tmp_path / "one", "cola", name="b-sst2")
+    page = open_page("", tmp_path / "one", tmp_path / "b")
+    assert not page.exception
+    assert {"SST-2 (b/sst2)", "CoLA (b-sst2)"} <= {option for box in page.selectbox for option in box.options}
