@@ -15,6 +15,7 @@ from typing import TypeGuard
 from pruning.bert.shapes import Site
 
 CUT_MARK = "×"  # drawn on what is cut
+WORD_JOINER = "\u2060"  # no width, no break: readers do not see it
 UNKNOWN = "–"  # shown where a number was not measured
 
 
@@ -236,9 +237,15 @@ def value_text(number: float | None) -> str:
 
 
 def plain(text: str) -> str:
-    """Text that Markdown shows as it is: typed input, file names and error messages pass through here."""
+    """Text that Markdown shows as it is: typed input, and whatever comes from a file, passes through here.
+
+    For labels, options of buttons and tables, too: Streamlit reads those as Markdown; options of select boxes and
+    cells of data frames it does not. Bare addresses and names of emojis are looked for only after the escapes are gone,
+    so an invisible word joiner takes them apart: without it they become links, pictures and icons.
+    """
     printable = "".join(letter if letter.isprintable() else " " for letter in text)
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&^=])", r"\\\1", printable)
+    joined = re.sub(r"www(?=\.)|[:@](?=\S)", lambda found: found[0] + WORD_JOINER, printable, flags=re.IGNORECASE)
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&^=])", r"\\\1", joined)
 
 
 def listing(words: list[str]) -> str:

@@ -121,7 +121,7 @@ def _choose_view(studies: list[HeadStudy]) -> tuple[str, str, Chosen]:
             "Importance by",
             "criterion",
             criteria(studies),
-            format_func=theme.criterion_title,
+            format_func=lambda name: theme.plain(theme.criterion_title(name)),
             required=True,
         )
     with middle:
@@ -150,8 +150,9 @@ def _maps(heads: pd.DataFrame, percent: str, criterion: str, scale: str, chosen:
         )
     with right:
         st.caption(
-            f"{theme.criterion_title(criterion)}, mean over a head's units; all maps on one scale. Green: among the "
-            "most important, as many as survive in that task; pink: further down. × marks a head that was cut."
+            f"{theme.plain(theme.criterion_title(criterion))}, mean over a head's units; all maps on one scale. Green: "
+            "among the most important, as many as survive in that task; pink: further down. × marks a head "
+            "that was cut."
         )
     outlined = None if chosen is None else (chosen[0] + 1, chosen[1] + 1)
     by_study = groups(heads, "study")

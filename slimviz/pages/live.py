@@ -55,7 +55,7 @@ def _form(choice: Choice) -> tuple[RunSettings, str, str | None, int | None] | N
     task = choice.study.task
     with st.spinner("Looking at what this machine offers …"):
         offered, threads = devices(), threads_text()
-    sources = {entry.source: entry.title for entry in data_choices(task)}
+    sources = {entry.source: theme.plain(entry.title) for entry in data_choices(task)}
     longest = max_length(choice.study)
     lengths = ([REAL] if sources else []) + [length for length in LENGTHS if length <= longest]
     with st.form("live-form"):
@@ -91,7 +91,12 @@ def _form(choice: Choice) -> tuple[RunSettings, str, str | None, int | None] | N
         with right:
             source, split, most = None, task.validation[0], None
             if sources:
-                source = st.radio("Data", list(sources), format_func=sources.get, key=f"live-data-{task.name}")
+                source = st.radio(
+                    "Data",
+                    list(sources),
+                    format_func=sources.get,
+                    key=f"live-data-{task.name}",
+                )
                 if len(task.validation) > 1:
                     split = st.selectbox("Split", task.validation, format_func=_split_title, key="live-split")
                 most = st.selectbox(
@@ -104,7 +109,7 @@ def _form(choice: Choice) -> tuple[RunSettings, str, str | None, int | None] | N
             else:
                 st.caption(
                     "No labelled examples of this task can be found from here, so speed alone is measured. "
-                    f"`python -m pruning measure {theme.plain(choice.study.name)} --validation-file ...` "
+                    f"`python -m pruning measure {choice.study.name} --validation-file ...` "
                     "scores it on a file of yours."
                 )
         if not st.form_submit_button("Measure now", type="primary", icon=":material/play_arrow:"):
@@ -199,7 +204,7 @@ def stored_sentence(study: Study, variants: Sequence[str]) -> str | None:
             said.append(f"{networks.name(variant).lower()} {theme.score_text(score)} ({count})")
     if not said:
         return None
-    metric = metric_name(study.task.main_metric)
+    metric = theme.plain(metric_name(study.task.main_metric))
     return f"Stored with the study, {metric} on its whole validation split: {theme.plain(theme.listing(said))}."
 
 

@@ -165,8 +165,8 @@ def _details(key: str, study: Study) -> None:
             {
                 "Budget": f"{row['percent']}%",
                 "Stored": "numbers and weights" if row["ships_weights"] else "numbers only",
-                f"{metric}": theme.score_text(row["slim_score"]),
-                **{title: theme.score_text(slim) for title, slim, _ in row["others"]},
+                theme.plain(metric): theme.score_text(row["slim_score"]),
+                **{theme.plain(title): theme.score_text(slim) for title, slim, _ in row["others"]},
                 "Counted": theme.count_text(row["slim_correct"], row["slim_count"]),
                 "Before recovery": theme.score_text(row["one_shot_score"]),
                 "Retention": theme.percent_text(row["retention"]),
@@ -186,7 +186,7 @@ def _details(key: str, study: Study) -> None:
         backbone = study.data["backbone"]
         st.markdown(
             f"Backbone {theme.plain(backbone['name'])} from {theme.plain(backbone['source'])}, "
-            f"sha256 {backbone['sha256'][:16]}…: {shape_words(study.shape)}.  \n"
+            f"sha256 {theme.plain(backbone['sha256'][:16])}…: {shape_words(study.shape)}.  \n"
             f"Split {theme.plain(str(rows[0]['split']))}; {theme.plain(libraries)}.  \n"
             f"Folder {theme.plain(str(study.folder))}"
         )

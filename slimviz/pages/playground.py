@@ -120,7 +120,7 @@ def _type(choice: Choice) -> None:
             if key not in st.session_state:  # what was asked comes back with the page
                 st.session_state[key] = asked[number] if len(asked) == len(keys) else ""
             # No max_chars: the browser would silently refuse a longer paste as a whole.
-            st.text_area(field_title(column), key=key, height=80, placeholder="English text")
+            st.text_area(theme.plain(field_title(column)), key=key, height=80, placeholder="English text")
         whom = "both networks" if len(choice.variants) == 2 else "the network"
         st.form_submit_button(f"Ask {whom}", type="primary", on_click=send)
 

@@ -252,6 +252,6 @@ def _strips(study: Study, factors: ImportanceFactors, criterion: str, selection:
         alt="Colours: pink below the cut-off, green above",
     )
     st.caption(
-        f"{theme.criterion_title(criterion)} of each unit. Green: among its sub-layer's most important in this layer, "
-        "as many as survive; pink: further down. A solid line underneath: cut."
+        f"{theme.plain(theme.criterion_title(criterion))} of each unit. Green: among its sub-layer's most important in "
+        "this layer, as many as survive; pink: further down. A solid line underneath: cut."
     )

@@ -52,5 +52,5 @@ def warn_of_teacher(row: dict[str, Any]) -> None:
 def figure(label: str, value: str, below: str, explanation: str | None = None) -> None:
     """A number with its label above and what it was measured on, or belongs to, below."""
     with st.container(gap=None):
-        st.metric(label, value, help=explanation)
+        st.metric(theme.plain(label), value, help=explanation)
         st.caption(theme.plain(below))

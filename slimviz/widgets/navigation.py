@@ -55,7 +55,7 @@ def page(module: str) -> StreamlitPage:
 
 def link(module: str, label: str, **parameters: str) -> None:
     """A link to a page that keeps this session and sets URL parameters (study, budget, head, ...)."""
-    st.page_link(page(module), label=label, query_params=parameters)
+    st.page_link(page(module), label=theme.plain(label), query_params=parameters)
 
 
 def _renderer(module: str) -> Callable[[], None]:
