@@ -5,11 +5,11 @@ python -m benchmarks.structure --root ../an-older-checkout --json
 
 Reads the sources and imports nothing of them, so any checkout can be measured. An arrow is a module of `pruning` that
 uses a name defined in another one, be it imported at the top or inside a function, directly or through a package's
-`__init__`; imports for type checking alone count too, for a reader follows them as well. Floors are the modules on the
+`__init__`; imports for type checking alone do not count, for nothing runs by them. Floors are the modules on the
 longest chain of arrows. `modules from run to shrink` are those on the shortest chain from the module with the command
 `run` to the one that defines `shrink`, both included: a reader who never opens a needless file. `modules between` are
-all that lie on any such chain. Parameters include `self`; lines are all lines of a file. Lines of program are
-those of pruning, slimviz and app.py.
+all that lie on any such chain. Rooms are the packages and the modules beside them. Parameters include `self`; lines are
+all lines of a file. Lines of program are those of pruning, slimviz and app.py.
 """
 
 from __future__ import annotations
@@ -40,7 +40,15 @@ def modules_of(root: Path, package: str) -> dict[str, ast.Module]:
 
 def imported_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
     """Pairs (module, name) of every import; the name is empty where the module itself is meant."""
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        for inner in ast.walk(node)
+    }
     for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
         if isinstance(node, ast.ImportFrom) and node.module:
             yield from ((node.module, alias.name) for alias in node.names)
         elif isinstance(node, ast.Import):
@@ -67,6 +75,18 @@ def import_graph(modules: dict[str, ast.Module]) -> Graph:
     }
     faces = {name for name in modules if any(other.startswith(f"{name}.") for other in modules)}
     return {name: others - faces for name, others in used.items() if name not in faces}
+
+
+def rooms(graph: Graph) -> Graph:
+    """The same between rooms: the packages, and the modules beside them."""
+    found: Graph = {}
+    for module, others in graph.items():
+        found.setdefault(_room(module), set()).update(_room(other) for other in others)
+    return {room: others - {room} for room, others in found.items()}
+
+
+def _room(module: str) -> str:
+    return ".".join(module.split(".")[:2])
 
 
 def shortest_chain(graph: Graph, start: str, end: str) -> list[str]:
@@ -128,6 +148,14 @@ def lines(root: Path, *places: str) -> dict[str, int]:
     return {str(path.relative_to(root)): len(path.read_text(encoding="utf-8").splitlines()) for path in sorted(files)}
 
 
+def _height(graph: Graph) -> tuple[int | None, str]:
+    try:
+        chain = longest_chain(graph)
+    except ValueError as circle:
+        return None, str(circle)
+    return len(chain), " > ".join(chain)
+
+
 def measure(root: Path) -> dict[str, Any]:
     """All figures of one checkout."""
     pruning = modules_of(root, "pruning")
@@ -135,11 +163,6 @@ def measure(root: Path) -> dict[str, Any]:
     entrance = next(name for name in ENTRANCES if name in graph)
     (shrink,) = [name for name in graph if name.split(".")[-1] == "shrink"]
     chain = shortest_chain(graph, entrance, shrink)
-    try:
-        floors = longest_chain(graph)
-        height: tuple[int | None, str] = (len(floors), " > ".join(floors))
-    except ValueError as circle:
-        height = (None, str(circle))
     widest = max(functions(pruning | modules_of(root, "slimviz")))
     program, tests = lines(root, *PROGRAM), lines(root, "tests")
     longest = max(program, key=lambda path: program[path])
@@ -147,8 +170,11 @@ def measure(root: Path) -> dict[str, Any]:
         "modules from run to shrink": (len(chain), " > ".join(chain)),
         "modules between": len([name for name in reached(graph, entrance) if shrink in reached(graph, name)]),
         "modules": len(graph),
-        "floors": height,
+        "floors": _height(graph),
         "arrows": sum(map(len, graph.values())),
+        "rooms": len(rooms(graph)),
+        "floors of rooms": _height(rooms(graph)),
+        "arrows between rooms": sum(map(len, rooms(graph).values())),
         "widest function": widest,
         "longest module": (program[longest], longest),
         "lines of program": sum(program.values()),

@@ -31,7 +31,7 @@ from pruning.selection.latency import LatencyTable
 from pruning.selection.select import select
 from pruning.stages import Stage, Stages
 from pruning.study.arrays import decode_factors, encode_factors
-from pruning.study.read import Study
+from pruning.study.study import Study
 from pruning.study.write import check_destination
 from pruning.training import processes
 from pruning.training.context import Context

@@ -34,7 +34,7 @@ from pruning.study.document import (
     SelectionRecord,
     Split,
 )
-from pruning.study.read import Study
+from pruning.study.study import Study
 from pruning.study.write import Identity, StudyContents, write_study
 from pruning.training import processes
 from pruning.training.context import Context

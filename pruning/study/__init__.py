@@ -17,19 +17,8 @@ from pruning.study.document import (
     Speed,
     Split,
 )
-from pruning.study.read import (
-    BUNDLED,
-    BrokenStudy,
-    Study,
-    find_study,
-    list_studies,
-    load_cut,
-    load_factors,
-    load_history,
-    load_masks,
-    read_study,
-    study_folders,
-)
+from pruning.study.read import BUNDLED, BrokenStudy, find_study, list_studies, read_study, study_folders
+from pruning.study.study import Study, load_cut, load_factors, load_history, load_masks
 from pruning.study.verify import verify
 from pruning.study.write import Identity, StudyContents, check_destination, free_name, write_study
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -21,8 +21,10 @@ from pruning.checksums import sha256_of
 from pruning.errors import BackboneError, SlimVizError, StoreError
 from pruning.measure.network import Network
 from pruning.study.files import one_line, read_bytes, regular_size
-from pruning.study.read import Study
 from pruning.variants import Variant
+
+if TYPE_CHECKING:
+    from pruning.study.study import Study
 
 WEIGHTS, CONFIG, TOKENIZER, TOKENIZER_CONFIG = (
     "model.safetensors",

@@ -38,7 +38,8 @@ from pruning.study.files import (
     reason_of,
     unlisted_files,
 )
-from pruning.study.read import Study, read_study
+from pruning.study.read import read_study
+from pruning.study.study import Study
 from pruning.study.verify import folder_problems
 from pruning.variants import Variant
 
