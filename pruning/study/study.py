@@ -1,4 +1,4 @@
-"""A stored study: its typed document, its arrays compared with their checksums, its networks (torch for these alone)."""
+"""A stored study: its typed document, its arrays compared with their checksums, its networks (torch only for these)."""
 
 from __future__ import annotations
 
