@@ -24,7 +24,8 @@ from pruning.study import BrokenStudy, Study
 from pruning.study.files import CORE_FILES, DOCUMENT_FILE
 
 Stamp = tuple[tuple[str, int, int], ...]
-STAMP_PATIENCE = 20  # how many times as long as it took to make a folder's stamp is good
+SLOW_STAMP_SECONDS = 0.02
+STAMP_PATIENCE = 20  # how many times as long as it took to make a slow stamp is good
 _kept_stamps: dict[str, tuple[float, Stamp]] = {}  # and until when
 
 
@@ -110,13 +111,14 @@ def _mark(path: Path) -> tuple[str, int, int]:
 def _library_stamp(folder: str) -> Stamp:
     """What a folder of studies looks like: a mark for each folder in it, whatever else lies there or is broken.
 
-    Folders of many thousand entries take a while; so a stamp is kept for twenty times as long as it took to make, which
-    bounds what looking costs to a twentieth of the time. That of a usual folder is as good as always made anew.
+    Folders of many thousand entries take a while; so a stamp that did is kept for twenty times as long as it took to
+    make, which bounds what looking costs to a twentieth of the time. That of a usual folder is always made anew: what
+    counts is processor time, because on a busy machine any folder may take long by the clock.
     """
     kept = _kept_stamps.get(folder)
-    start = time.monotonic()
-    if kept is not None and start < kept[0]:
+    if kept is not None and time.monotonic() < kept[0]:
         return kept[1]
+    start = time.thread_time()
     marks = [*_stamp(Path(folder)), _mark(Path(folder))]
     try:
         with os.scandir(folder) as entries:
@@ -124,8 +126,9 @@ def _library_stamp(folder: str) -> Stamp:
                 marks += [_mark(path), *(_stamp(path) if (path / DOCUMENT_FILE).exists() else ())]
     except OSError:
         pass  # `list_studies` says what is wrong with it
-    now = time.monotonic()
-    _kept_stamps[folder] = (now + STAMP_PATIENCE * (now - start), tuple(marks))
+    spent = time.thread_time() - start
+    if spent > SLOW_STAMP_SECONDS:
+        _kept_stamps[folder] = (time.monotonic() + STAMP_PATIENCE * spent, tuple(marks))
     return tuple(marks)
 
 

@@ -59,12 +59,25 @@ def test_files_that_are_no_study_are_not_looked_at_one_by_one(
 
 
 def test_a_slow_folder_is_looked_at_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    times = iter((0.0, 1.0, 20.9, 21.1, 21.1))
+    """The second look comes just before, the third just after twenty times the second that the first one took."""
+    clock, worked = iter((100.0, 119.9, 120.1, 120.1)), iter((0.0, 1.0, 1.0, 2.0))
     monkeypatch.setattr(loaders, "_kept_stamps", {})
-    monkeypatch.setattr(loaders.time, "monotonic", lambda: next(times))
+    monkeypatch.setattr(loaders.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(loaders.time, "thread_time", lambda: next(worked))
     before = loaders._library_stamp(str(tmp_path))
     (tmp_path / "new").mkdir()
     assert loaders._library_stamp(str(tmp_path)) == before
+    assert loaders._library_stamp(str(tmp_path)) != before
+
+
+def test_a_quick_folder_is_always_looked_at_however_busy_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 1000, 10))
+    monkeypatch.setattr(loaders, "_kept_stamps", {})
+    monkeypatch.setattr(loaders.time, "monotonic", lambda: next(clock))
+    before = loaders._library_stamp(str(tmp_path))
+    (tmp_path / "new").mkdir()
     assert loaders._library_stamp(str(tmp_path)) != before
 
 
