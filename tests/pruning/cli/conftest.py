@@ -54,11 +54,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_csv(folder / "own.csv", 60, 0)
     write_csv(folder / "validation.csv", 12, 1)
     texts = {
-        "alike.csv": "text,label\n" + "good,yes\n" * 20,
-        "empty.csv": "",
-        "header.csv": "text,label\n",
         "few.csv": "text,label\ngood,yes\nbad,no\n",
-        "scores.csv": "text,label\n" + "".join(f"good,{n / 7}\n" for n in range(20)),
         "other.csv": "text,label\ngood,yes\nbad,maybe\n",
         "numbers.csv": "text,label\n" + "good,0\nbad,1\nwarm,2\n" * 9,
     }

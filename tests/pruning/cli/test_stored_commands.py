@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 import shutil
 from collections.abc import Callable
@@ -14,13 +13,12 @@ import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from pruning.study.read import read_study
+from tests.factories.damage import flip_a_bit, json_edit, put, seal
 from tests.factories.own_data import made_up
-from tests.pruning.cli.commands import Made, call, content, copy_study, refused, replace_file
+from tests.factories.study_document import edit
+from tests.pruning.cli.commands import Made, call, content, copy_study, refused
 
 CPU = ("--device", "cpu")
-
-
-# ---- list, verify, upgrade ---------------------------------------------------------------------------------------
 
 
 def test_list(own: Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,13 +63,6 @@ def test_upgrade_leaves_a_study_of_today_as_it_is(own: Made, similar: Made) -> N
     assert content(own.study) == before
 
 
-def test_upgrade_says_what_it_cannot_read(tmp_path: Path) -> None:
-    assert str(tmp_path / "none") in refused("upgrade", tmp_path / "none")
-
-
-# ---- measure -----------------------------------------------------------------------------------------------------
-
-
 def test_measure_on_a_file(own: Made) -> None:
     """The rows that were learned from: any labelled file will do, and all stored networks are scored."""
     printed = call("measure", own.study, "--validation-file", own.folder / "own.csv", *CPU, "--json")
@@ -84,6 +75,8 @@ def test_measure_on_a_file(own: Made) -> None:
         assert row["metrics"]["accuracy"] == row["correct"] / row["count"]
         assert (row["count"], row["split"]) == (60, "own.csv")
     assert printed.err == "own.csv: 60 examples, file own.csv\n"
+    printed = call("measure", own.study, "--validation-file", own.folder / "own.csv", *CPU, "--variant", "slim-10")
+    assert re.fullmatch(r"slim-10 +own\.csv +Accuracy 0\.\d{4}, F1 [01]\.\d{4}  \(\d+/60\)\n", printed.out)
 
 
 def test_measure_reproduces_what_run_stored(similar: Made) -> None:
@@ -96,24 +89,12 @@ def test_measure_reproduces_what_run_stored(similar: Made) -> None:
             assert row[key] == stored[row["variant"]][key], key
 
 
-def test_measure_one_variant_as_text(own: Made) -> None:
-    printed = call("measure", own.study, "--validation-file", own.folder / "own.csv", *CPU, "--variant", "slim-10")
-    assert printed.code == 0
-    assert re.fullmatch(r"slim-10 +own\.csv +Accuracy 0\.\d{4}, F1 [01]\.\d{4}  \(\d+/60\)\n", printed.out)
-
-
 def test_labels_are_never_shifted(three: Made, place: Path, tmp_path: Path) -> None:
-    """The file says 0, 1 and 2, the study's labels are called 1, 2 and 3."""
-
-    def rename(document: dict[str, Any]) -> None:
-        document["task"]["labels"] = ["1", "2", "3"]
-
-    study = copy_study(three.study, tmp_path, rename)
+    """Fault 12: the file says 0, 1 and 2, the study's labels are called 1, 2 and 3."""
+    study = copy_study(three.study, tmp_path)
+    edit(study, lambda document: document["task"].update(labels=["1", "2", "3"]))
     line = refused("measure", study, "--validation-file", place / "numbers.csv", *CPU)
     assert re.search(r"numbers.csv.*'0'.*expected ", line), line
-
-
-# ---- predict -----------------------------------------------------------------------------------------------------
 
 
 def test_predict_a_text(own: Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,18 +135,14 @@ def test_predict_a_pair(similar: Made) -> None:
         "{study} good --device cpu --variant slim-10 --json",
         "{study} --device cpu good --variant slim-10 --json",
         "--json --variant slim-10 --device cpu {study} good",
-        "--variant slim-10 {study} --json --device cpu -- good",
+        "--variant slim-10 {study} --json --device cpu -- --json",
     ],
 )
-def test_options_may_stand_anywhere(own: Made, order: str) -> None:
+def test_options_may_stand_anywhere_and_a_text_may_look_like_one(own: Made, order: str) -> None:
+    """Fault 17."""
     printed = call("predict", *order.format(study=own.study).split())
     (row,) = printed.json["answers"]
-    assert (row["text"], list(row["variants"])) == ("good", ["slim-10"])
-
-
-def test_a_text_may_look_like_an_option(own: Made) -> None:
-    printed = call("predict", own.study, *CPU, "--variant", "slim-10", "--json", "--", "--json")
-    assert printed.json["answers"][0]["text"] == "--json"
+    assert (row["text"], list(row["variants"])) == ("--json" if "-- " in order else "good", ["slim-10"])
 
 
 def test_texts_do_not_steer_the_terminal(own: Made) -> None:
@@ -207,13 +184,11 @@ def weights_removed(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_teacher_does_not_keep_the_slim_network_from_answering(
     own: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lose: Callable[..., None]
 ) -> None:
-    """Nor does a study ever cause a download, whatever its backbone's name is."""
-
-    def rename(document: dict[str, Any]) -> None:
-        document["backbone"] |= {"name": "nobody/no-bert", "source": "hub nobody/no-bert@main"}
-        document["config"]["backbone"] = "nobody/no-bert"
-
-    study = copy_study(own.study, tmp_path, rename)
+    """Faults 17 and 2: nor does a study ever cause a download, whatever its backbone's name is."""
+    name = "nobody/no-bert"
+    study = copy_study(own.study, tmp_path)
+    edit(study, lambda document: document["backbone"].update(name=name, source=f"hub {name}@main"))
+    edit(study, lambda document: document["config"].update(backbone=name))
     lose(study, monkeypatch)
     for command in commands_on(own, study):
         printed = call(*command)
@@ -231,42 +206,22 @@ def test_a_teacher_whose_backbone_is_another(
 ) -> None:
     """Changed since: the slim network still answers when asked, the teacher says what is wrong."""
     shutil.copytree(place / "backbone", tmp_path / "backbone")
-    weights = tmp_path / "backbone" / "model.safetensors"
-    kept = weights.read_bytes()
-    weights.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+    flip_a_bit("model.safetensors")(tmp_path / "backbone")
     monkeypatch.setenv("SLIMVIZ_BACKBONES", str(tmp_path))
     line = refused("predict", own.study, "good", *CPU)
     assert re.search(r"backbone 'backbone': found with sha256 \w{12}, expected sha256 \w{12}", line), line
     assert call("predict", own.study, "good", *CPU, "--variant", "slim-10").code == 0
 
 
-# ---- damage, and what must never run -----------------------------------------------------------------------------
-
-DAMAGES = {
-    "empty": lambda content: b"",
-    "cut short": lambda content: content[: len(content) // 2],
-    "a list": lambda content: b"[]",
-    "an empty object": lambda content: b"{}",
-    "nested without end": lambda content: b"[" * 20_000,
-    "no text": lambda content: bytes(range(256)),
-    "null": lambda content: b"null",
-}
-FILES = (
-    "slim-10/config.json",
-    "slim-10/tokenizer.json",
-    "slim-10/tokenizer_config.json",
-    "slim-10/model.safetensors",
-    "teacher/adapter_config.json",
-    "teacher/adapter_model.safetensors",
-)
+# ---- damage, and what must never run: whatever the loader of networks refuses -------------------------------------
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("path", FILES)
-def test_damaged_files(own: Made, tmp_path: Path, path: str, damage: str) -> None:
-    """With the checksum put right, as a writer with a fault of its own would leave it."""
+@pytest.mark.parametrize("path", ["slim-10/config.json", "teacher/adapter_config.json"])
+def test_damaged_files_are_one_line(own: Made, tmp_path: Path, path: str) -> None:
+    """Fault 7."""
     study = copy_study(own.study, tmp_path)
-    replace_file(study, path, DAMAGES[damage]((study / path).read_bytes()))
+    put(path, b"[" * 20_000)(study)
+    seal(study)
     for command in commands_on(own, study):
         result = call(*command)
         assert (result.code, result.out) == (2, ""), result
@@ -274,42 +229,17 @@ def test_damaged_files(own: Made, tmp_path: Path, path: str, damage: str) -> Non
         assert line.startswith("pruning: ")
 
 
-def change_config(study: Path, path: str, **values: Any) -> None:
-    config = json.loads((study / path).read_text()) | values
-    replace_file(study, path, json.dumps(config).encode())
-
-
-@pytest.mark.parametrize(
-    ("path", "values"),
-    [
-        ("slim-10/config.json", {"hidden_size": "8"}),
-        ("slim-10/config.json", {"model_type": "gpt2"}),
-        ("slim-10/config.json", {"model_type": ["slimbert"]}),
-        ("teacher/adapter_config.json", {"peft_type": "NOTHING"}),
-        ("teacher/adapter_config.json", {"r": -1}),
-    ],
-)
-def test_settings_that_cannot_be(own: Made, tmp_path: Path, path: str, values: dict[str, Any]) -> None:
-    study = copy_study(own.study, tmp_path)
-    change_config(study, path, **values)
-    refused(*commands_on(own, study)[0])
-
-
 @pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
 def test_nothing_that_a_study_names_is_run(
     own: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
-    """transformers asks whether to run custom code; nobody is asked here, whatever stands on standard input."""
+    """Fault 1: transformers asks whether to run custom code; nobody is asked here, whatever standard input says."""
     study = copy_study(own.study, tmp_path)
     monkeypatch.setenv("MARKER", str(tmp_path / "ran"))
-    code = "import os\nopen(os.environ['MARKER'], 'w').close()\n"
-    (study / "slim-10" / "evil.py").write_text(code)
-    automatic = {
-        "AutoConfig": "evil.C",
-        "AutoModelForSequenceClassification": "evil.M",
-        "AutoTokenizer": ["evil.T"] * 2,
-    }
-    change_config(study, f"slim-10/{file}", auto_map=automatic, model_type="evil")
+    (study / "slim-10" / "evil.py").write_text("import os\nopen(os.environ['MARKER'], 'w').close()\n")
+    code = {"AutoConfig": "evil.C", "AutoModelForSequenceClassification": "evil.M", "AutoTokenizer": ["evil.T"] * 2}
+    json_edit(f"slim-10/{file}", auto_map=code, model_type="evil")(study)
+    seal(study)
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 20))
     for command in commands_on(own, study):
         result = call(*command, "--variant", "slim-10")
@@ -320,10 +250,9 @@ def test_nothing_that_a_study_names_is_run(
 
 
 def test_changed_weights_are_said(own: Made, tmp_path: Path) -> None:
+    """Fault 8."""
     study = copy_study(own.study, tmp_path)
-    weights = study / "slim-10" / "model.safetensors"
-    kept = weights.read_bytes()
-    weights.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+    flip_a_bit("slim-10/model.safetensors")(study)
     for command in commands_on(own, study):
         assert "checksum" in call(*command).err.splitlines()[-1]
     assert read_study(study).name == "own"  # a page can still show its numbers

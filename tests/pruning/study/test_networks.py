@@ -5,35 +5,28 @@ from __future__ import annotations
 import json
 import os
 import pickle
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from pruning.errors import BackboneError, SlimVizError, StoreError
 from pruning.study import read_study
 from pruning.study.networks import load_network, stored_variants
-from tests.factories.study_document import edit, file_entry
+from tests.factories.damage import DELETE, Damage, array_edit, flip_a_bit, json_edit, put, seal
+from tests.factories.study_document import edit
 from tests.factories.tiny_study import BUDGET, MAX_LENGTH, write_tiny_study
 
 SLIM = f"slim-{BUDGET}"
-Spoil = Callable[[Path], Any]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return write_tiny_study(tmp_path)
-
-
-def seal(folder: Path) -> None:
-    """Make the stored checksums fit the files: the damage was there when the study was made, or whoever did it knew."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "study.json")
-    entries = {path.relative_to(folder).as_posix(): file_entry(path) for path in files}
-    edit(folder, lambda document: document.update(files=entries))
 
 
 def test_networks_answer(folder: Path) -> None:
@@ -62,17 +55,12 @@ def test_a_slim_network_is_what_transformers_would_load(folder: Path) -> None:
     assert network.tokenizer(*texts)["input_ids"] == tokenizer(*texts)["input_ids"]
 
 
-# Fault 8: changed weights must not answer
-
-
 @pytest.mark.parametrize("name", ["teacher", SLIM])
 def test_changed_weights_do_not_answer(folder: Path, name: str) -> None:
+    """Fault 8: checksums are compared when a network is loaded, and again when a file has changed since."""
     study = read_study(folder)
     load_network(study, name)  # its files have been compared once
-    weights = folder / name / "model.safetensors"
-    content = bytearray(weights.read_bytes())
-    content[-1] ^= 1
-    weights.write_bytes(content)
+    flip_a_bit(f"{name}/model.safetensors")(folder)
     with pytest.raises(StoreError, match=f"{name}/model.safetensors is not the file that was stored"):
         load_network(study, name)
 
@@ -92,26 +80,12 @@ def test_files_are_read_for_their_checksum_once(folder: Path, monkeypatch: pytes
     assert len(read) == count + 1
 
 
-# Fault 1: nothing loaded may run code
-
-
-def json_edit(path: str, **changes: Any) -> Spoil:
-    def spoil(folder: Path) -> None:
-        content = json.loads((folder / path).read_text())
-        (folder / path).write_text(json.dumps(content | changes))
-
-    return spoil
-
-
-CODE = {
-    "AutoConfig": "evil.Config",
-    "AutoModelForSequenceClassification": "evil.Model",
-    "AutoTokenizer": ["evil.T", None],
-}
+CODE = {"AutoConfig": "evil.C", "AutoModelForSequenceClassification": "evil.M", "AutoTokenizer": ["evil.T", None]}
 
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
 def test_code_in_a_study_is_refused(folder: Path, capfd: pytest.CaptureFixture[str], file: str) -> None:
+    """Fault 1: nothing loaded may run code, and nobody is asked whether it may."""
     json_edit(f"{SLIM}/{file}", auto_map=CODE)(folder)
     (folder / SLIM / "evil.txt").write_text("raise SystemExit('ran')")
     seal(folder)
@@ -134,10 +108,8 @@ def test_pickles_are_not_read(folder: Path, tmp_path: Path, monkeypatch: pytest.
     assert not (tmp_path / "ran").exists()
 
 
-# Fault 2: a study never causes a download
-
-
 def test_no_study_causes_a_download(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault 2: whatever its backbone's name is."""
     asked: list[dict[str, Any]] = []
 
     def answer(name: str, **options: Any) -> str:
@@ -169,111 +141,67 @@ def test_a_backbones_folder_is_found_again_where_it_is_named(
         load_network(read_study(folder), "teacher")
 
 
-# Fault 7: damage is one line
+BASE = "base_model.model."
+QUERY = f"{BASE}bert.encoder.layer.0.attention.self.query"
 
 
-def put(path: str, content: bytes) -> Spoil:
-    return lambda folder: (folder / path).write_bytes(content)
+def make_adapter(folder: Path, key: str | None = None, value: Any = None, **settings: Any) -> None:
+    """Replace the teacher's full weights by an adapter, damaged at a key or with settings that it should not have."""
+    (folder / "teacher" / "model.safetensors").unlink()
+    given = {"peft_type": "LORA", "r": 2, "lora_alpha": 2} | settings
+    (folder / "teacher" / "adapter_config.json").write_text(json.dumps(given))
+    shapes = {f"{QUERY}.lora_A.weight": (2, 16), f"{QUERY}.lora_B.weight": (16, 2)}
+    shapes |= {f"{BASE}classifier.weight": (2, 16), f"{BASE}classifier.bias": (2,)}
+    save_file({name: np.ones(shape, np.float16) for name, shape in shapes.items()}, folder / ADAPTER)
+    if key is not None:
+        array_edit(ADAPTER, key, value)(folder)
 
 
-def tensors_edit(path: str, change: Callable[[dict[str, np.ndarray]], Any]) -> Spoil:
-    def spoil(folder: Path) -> None:
-        arrays = load_file(folder / path)
-        change(arrays)
-        save_file(arrays, folder / path)
-
-    return spoil
+def spoilt_adapter(path: str, content: bytes) -> Damage:
+    return lambda folder: (make_adapter(folder), put(path, content)(folder))
 
 
-def make_adapter(**changes: Any) -> Spoil:
-    """Replace the teacher's full weights by an adapter with other settings than it should have."""
-
-    def spoil(folder: Path) -> None:
-        (folder / "teacher" / "model.safetensors").unlink()
-        settings = {"peft_type": "LORA", "r": 2, "lora_alpha": 2}
-        (folder / "teacher" / "adapter_config.json").write_text(json.dumps(settings | changes))
-        prefix = "base_model.model."
-        query = f"{prefix}bert.encoder.layer.0.attention.self.query"
-        arrays = {
-            f"{query}.lora_A.weight": np.ones((2, 16), np.float16),
-            f"{query}.lora_B.weight": np.ones((16, 2), np.float16),
-        }
-        arrays |= {
-            f"{prefix}classifier.weight": np.ones((2, 16), np.float16),
-            f"{prefix}classifier.bias": np.ones(2, np.float16),
-        }
-        save_file(arrays, folder / "teacher" / "adapter_model.safetensors")
-
-    return spoil
-
-
-def adapter_edit(change: Callable[[dict[str, np.ndarray]], Any]) -> Spoil:
-    def spoil(folder: Path) -> None:
-        make_adapter()(folder)
-        tensors_edit("teacher/adapter_model.safetensors", change)(folder)
-
-    return spoil
-
-
-QUERY = "base_model.model.bert.encoder.layer.0.attention.self.query"
+ADAPTER, ADAPTER_CONFIG = "teacher/adapter_model.safetensors", "teacher/adapter_config.json"
+CONFIG, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS = (
+    f"{SLIM}/{file}" for file in ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors")
+)
+SPOILT = (b"", b"{", b"[]", b"{}", b"null", b"[" * 20_000, b"\xff\xfe")
 HUGE = 10**7
-TOKENIZER = f"{SLIM}/tokenizer.json"
-DAMAGE: dict[str, tuple[str, Spoil]] = {
-    "config empty": (SLIM, put(f"{SLIM}/config.json", b"{}")),
-    "config a list": (SLIM, put(f"{SLIM}/config.json", b"[]")),
-    "config no JSON": (SLIM, put(f"{SLIM}/config.json", b"{")),
-    "config of another network": (SLIM, json_edit(f"{SLIM}/config.json", model_type="bert")),
-    "huge width": (SLIM, json_edit(f"{SLIM}/config.json", hidden_size=HUGE)),
-    "huge vocabulary": (SLIM, json_edit(f"{SLIM}/config.json", vocab_size=HUGE)),
-    "no layers": (SLIM, json_edit(f"{SLIM}/config.json", layers=None)),
-    "heads": (SLIM, json_edit(f"{SLIM}/config.json", kept_heads=[[0, 1, 2, 3, 4], []])),
-    "activation": (SLIM, json_edit(f"{SLIM}/config.json", hidden_act="boom")),
-    "labels": (SLIM, json_edit(f"{SLIM}/config.json", id2label={"a": "b", "c": "d"})),
-    "tokenizer empty": (SLIM, put(TOKENIZER, b"{}")),
-    "tokenizer a list": (SLIM, put(TOKENIZER, b"[]")),
-    "tokenizer no text": (SLIM, put(TOKENIZER, b"\xff\xfe")),
-    "tokenizer without a model": (SLIM, json_edit(TOKENIZER, model=None)),
-    "more pieces than rows": (
-        SLIM,
-        json_edit(TOKENIZER, model={"type": "WordLevel", "vocab": {"[UNK]": 500}, "unk_token": "[UNK]"}),
+PIECE_500 = {"type": "WordLevel", "vocab": {"[UNK]": 500}, "unk_token": "[UNK]"}
+DAMAGE: list[tuple[str, Damage]] = [
+    *((SLIM, put(path, content)) for path in (CONFIG, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS) for content in SPOILT),
+    *(("teacher", spoilt_adapter(path, content)) for path in (ADAPTER, ADAPTER_CONFIG) for content in SPOILT),
+    ("teacher", put("teacher/model.safetensors", b"{}")),
+    *((SLIM, json_edit(CONFIG, model_type=kind)) for kind in ("bert", ["slimbert"])),
+    *((SLIM, json_edit(CONFIG, hidden_size=width)) for width in (HUGE, "8")),
+    (SLIM, json_edit(CONFIG, vocab_size=HUGE)),
+    (SLIM, json_edit(CONFIG, layers=None)),
+    (SLIM, json_edit(CONFIG, kept_heads=[[0, 1, 2, 3, 4], []])),
+    (SLIM, json_edit(CONFIG, hidden_act="boom")),
+    (SLIM, json_edit(CONFIG, id2label={"a": "b", "c": "d"})),
+    (SLIM, json_edit(TOKENIZER, model=None)),
+    (SLIM, json_edit(TOKENIZER, model=PIECE_500)),  # more pieces than the network's table has rows
+    *((SLIM, json_edit(TOKENIZER_CONFIG, cls_token=token)) for token in ("[NEW]", 7)),
+    *((name, array_edit(f"{name}/model.safetensors", "classifier.bias", DELETE)) for name in (SLIM, "teacher")),
+    (SLIM, array_edit(WEIGHTS, "classifier.bias", np.ones(3, np.float16))),
+    (SLIM, array_edit(WEIGHTS, "x", np.ones(1))),
+    *(
+        ("teacher", partial(make_adapter, **settings))
+        for settings in ({"peft_type": "IA3"}, {"r": HUGE}, {"r": None}, {"r": -1}, {"use_dora": True})
     ),
-    "tokenizer config empty": (SLIM, put(f"{SLIM}/tokenizer_config.json", b"{}")),
-    "tokenizer config a list": (SLIM, put(f"{SLIM}/tokenizer_config.json", b"[]")),
-    "special tokens": (SLIM, json_edit(f"{SLIM}/tokenizer_config.json", **{"cls_token": "[NEW]"})),
-    "special token of a type": (SLIM, json_edit(f"{SLIM}/tokenizer_config.json", **{"cls_token": 7})),
-    "no tensors": (SLIM, put(f"{SLIM}/model.safetensors", b"x" * 40)),
-    "a tensor gone": (SLIM, tensors_edit(f"{SLIM}/model.safetensors", lambda a: a.pop("classifier.bias"))),
-    "a tensor more": (SLIM, tensors_edit(f"{SLIM}/model.safetensors", lambda a: a.update(x=np.ones(1)))),
-    "a tensor of another shape": (
-        SLIM,
-        tensors_edit(f"{SLIM}/model.safetensors", lambda a: a.update({"classifier.bias": np.ones(3, np.float16)})),
-    ),
-    "teacher no tensors": ("teacher", put("teacher/model.safetensors", b"{}")),
-    "teacher's tensor gone": ("teacher", tensors_edit("teacher/model.safetensors", lambda a: a.pop("classifier.bias"))),
-    "adapter of another kind": ("teacher", make_adapter(peft_type="IA3")),
-    "adapter of another rank": ("teacher", make_adapter(r=HUGE)),
-    "adapter without a rank": ("teacher", make_adapter(r=None)),
-    "adapter with a variant": ("teacher", make_adapter(use_dora=True)),
-    "adapter with patterns": ("teacher", make_adapter(rank_pattern={"query": 4})),
-    "adapter a list": (
-        "teacher",
-        lambda folder: (make_adapter()(folder), put("teacher/adapter_config.json", b"[]")(folder)),
-    ),
-    "adapter half": ("teacher", adapter_edit(lambda a: a.pop(f"{QUERY}.lora_B.weight"))),
-    "adapter other half": ("teacher", adapter_edit(lambda a: a.pop(f"{QUERY}.lora_A.weight"))),
-    "adapter without head": ("teacher", adapter_edit(lambda a: a.pop("base_model.model.classifier.bias"))),
-    "adapter wide": ("teacher", adapter_edit(lambda a: a.update({f"{QUERY}.lora_B.weight": np.ones((9, 2))}))),
-    "adapter of another layer": (
-        "teacher",
-        adapter_edit(lambda a: a.update({f"{QUERY[:-5]}other.lora_A.weight": np.ones((2, 16))})),
-    ),
-    "adapter unknown": ("teacher", adapter_edit(lambda a: a.update(other=np.ones(2)))),
-}
+    ("teacher", partial(make_adapter, rank_pattern={"query": 4})),
+    *(("teacher", partial(make_adapter, key=f"{QUERY}.lora_{half}.weight", value=DELETE)) for half in "AB"),
+    ("teacher", partial(make_adapter, key=f"{BASE}classifier.bias", value=DELETE)),
+    ("teacher", partial(make_adapter, key=f"{QUERY}.lora_B.weight", value=np.ones((9, 2)))),
+    ("teacher", partial(make_adapter, key=f"{QUERY[:-5]}other.lora_A.weight", value=np.ones((2, 16)))),
+    ("teacher", partial(make_adapter, key="other", value=np.ones(2))),
+]
 
 
-@pytest.mark.parametrize(("variant", "spoil"), DAMAGE.values(), ids=DAMAGE.keys())
-def test_damage_is_one_line(folder: Path, variant: str, spoil: Spoil) -> None:
-    spoil(folder)
+@pytest.mark.parametrize(("variant", "damage"), DAMAGE)
+def test_damage_is_one_line(folder: Path, variant: str, damage: Damage) -> None:
+    """Fault 7: with checksums that fit, as a writer with a fault of its own would leave it."""
+    damage(folder)
     seal(folder)
     with pytest.raises(StoreError) as caught:
         load_network(read_study(folder), variant)
@@ -285,7 +213,7 @@ def test_damage_is_one_line(folder: Path, variant: str, spoil: Spoil) -> None:
 
 def test_an_adapter_that_names_code_or_another_base_does_neither(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """peft would import `megatron_core` and look for the base; only the matrices count here."""
-    make_adapter(megatron_config={}, megatron_core="antigravity", base_model_name_or_path="someone/evil-bert")(folder)
+    make_adapter(folder, megatron_config={}, megatron_core="antigravity", base_model_name_or_path="someone/evil-bert")
     seal(folder)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: pytest.fail("asked the hub"))
     load_network(read_study(folder), "teacher")
