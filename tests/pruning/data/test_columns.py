@@ -37,15 +37,11 @@ def test_cells_of_other_kinds_are_shown(value: Any) -> None:
     assert str(label.value) == f"x: row 1 is {value!r}, expected a word or a number"
 
 
-# Classes
-
-
 @pytest.mark.parametrize(
     ("values", "labels"),
     [
         (["pos", "neg", "pos"], ("neg", "pos")),
         ([" pos", "neg ", "pos"], ("neg", "pos")),
-        ([0, 1, 0], ("0", "1")),
         ([10, 9, 2], ("2", "9", "10")),  # sorted as numbers
         (["10", "9", "2"], ("2", "9", "10")),
         ([-1, 1, 1], ("-1", "1")),
@@ -72,13 +68,11 @@ def test_scores_and_texts_are_no_labels() -> None:
         (STARS, [1, 2, 3], [0, 1, 2]),
         (STARS, ["1", "2"], [0, 1]),  # words, though they could be numbers of labels
         (STARS, ["1.0", "3.0"], [0, 2]),
-        (STARS, [1.0, 2.0], [0, 1]),
         (("1.0", "2.0"), ["1.0", "2", 1], [0, 1, 0]),
         (("1", "0"), [0, 1, 1], [1, 0, 0]),
         (("-1", "1"), [-1, 1], [0, 1]),
         (("negative", "positive"), [0, 1], [0, 1]),
         (("negative", "positive"), ["positive", " negative"], [1, 0]),
-        (("negative", "positive"), ["1.0", "1.0"], [1, 1]),
         (("LABEL_0", "LABEL_1"), [0, 1], [0, 1]),
         (("LABEL_1", "LABEL_0"), ["LABEL_0", "LABEL_1"], [1, 0]),
         (("covid-19", "flu"), [0, 1], [0, 1]),
@@ -87,6 +81,7 @@ def test_scores_and_texts_are_no_labels() -> None:
     ],
 )
 def test_words_and_numbers(labels: tuple[str, ...], values: list[Any], numbers: list[int]) -> None:
+    """Words mean themselves; numbers are those of the labels only where no label could be meant by them."""
     found = class_numbers(values, labels, "x.csv, column 'label'")
     assert (found.tolist(), found.dtype) == (numbers, np.int64)
 
@@ -95,7 +90,6 @@ def test_words_and_numbers(labels: tuple[str, ...], values: list[Any], numbers: 
     ("labels", "values", "word"),
     [
         (STARS, [0, 1, 2], "0"),  # would shift every label by one
-        (STARS, [0, 0], "0"),
         (("2", "3"), [0, 1], "0"),
         (("0.5", "1.5"), [0, 1], "0"),
         (("0", "1", "many"), [0, 2], "2"),
@@ -109,13 +103,11 @@ def test_words_and_numbers(labels: tuple[str, ...], values: list[Any], numbers: 
     ],
 )
 def test_numbers_of_another_meaning_are_refused(labels: tuple[str, ...], values: list[Any], word: str) -> None:
-    with pytest.raises(DataError) as caught:
+    """Fault 12."""
+    held = ", ".join(sorted({str(value).lower() for value in values}))
+    said = rf"row \d has the unknown label '{word}', expected {', '.join(labels)}(, or .*)?; the column holds {held}$"
+    with pytest.raises(DataError, match=rf"^x\.csv, column 'label': {said}"):
         class_numbers(values, labels, "x.csv, column 'label'")
-    message = str(caught.value)
-    assert message.startswith("x.csv, column 'label': row ")
-    assert f"has the unknown label '{word}', expected {', '.join(labels)}" in message
-    held = sorted({str(value).lower() for value in values})
-    assert message.endswith(f"; the column holds {', '.join(held)}")
 
 
 def test_labels_that_cannot_be_told_apart_are_refused() -> None:
@@ -129,9 +121,6 @@ def test_words_always_mean_themselves(data: st.DataObject) -> None:
     labels = tuple(data.draw(st.lists(words, min_size=2, max_size=6, unique=True)))
     values = data.draw(st.lists(st.sampled_from(labels), min_size=1, max_size=9))
     assert [labels[number] for number in class_numbers(values, labels, "x")] == values
-
-
-# Scores
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A user's own files: every kind, which columns are read, and what each row may hold."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,7 @@ def test_one_label_is_enough_to_measure_but_not_to_train(tmp_path: Path) -> None
 def test_regression(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "x.csv", {"text": ["a", "b", "c"], "label": [1, 2.5, -3e2]})
     examples, labels = load_file(path, "text", None, "label", regression=True)
-    assert labels is None
-    assert examples.labels.tolist() == [1.0, 2.5, -300.0]
+    assert (examples.labels.tolist(), labels) == ([1.0, 2.5, -300.0], None)
     with pytest.raises(DataError, match=r"'2\.5' looks like a score, expected label words, or a regression"):
         load_file(path, "text", None, "label")
 
@@ -86,9 +86,8 @@ def test_regression(tmp_path: Path) -> None:
 def test_bad_rows_are_named(tmp_path: Path, record: dict[str, object], message: str) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text(json.dumps({"t": "a", "l": "y"}) + "\n" + json.dumps(record), encoding="utf-8")
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match=re.escape(message)):
         load_file(path, "t", None, "l")
-    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -96,9 +95,7 @@ def test_bad_rows_are_named(tmp_path: Path, record: dict[str, object], message: 
     [
         (("words", None, "label"), None, "x.csv: no column 'words'; expected one of: 'text', 'label'"),
         (("text", "words", "label"), None, "x.csv: no column 'words'"),
-        (("text", None, "words"), None, "x.csv: no column 'words'"),
         (("text", None, "text"), None, "columns 'text', 'text' given, expected a different column for each"),
-        (("text", "text", "label"), None, "expected a different column for each"),
         (("text", "label", "label"), None, "expected a different column for each"),
         (("text", "text", None), None, "expected a different column for each"),
         (("text", None, "label"), "mrpc", "task mrpc reads sentence1 and sentence2, expected two text columns"),
@@ -107,6 +104,5 @@ def test_bad_rows_are_named(tmp_path: Path, record: dict[str, object], message: 
 )
 def test_wrong_columns(tmp_path: Path, columns: tuple[Any, ...], task: str | None, message: str) -> None:
     path = write_csv(tmp_path / "x.csv", {"text": ["a", "b"], "label": ["x", "y"]})
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match=re.escape(message)):
         load_file(path, *columns, None if task is None else TASKS[task])
-    assert message in str(caught.value)

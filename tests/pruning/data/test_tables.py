@@ -4,6 +4,7 @@ import datetime
 import decimal
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,19 @@ from pruning.data.tables import read_table, tab_separated
 from pruning.errors import DataError
 
 ROWS = {"text": ['He said "no", twice', "two\nlines", "naïve 🙂", "NA"], "label": ["a", "b", "a", "null"]}
+
+
+def complaint(path: Path | str, columns: list[str] | None = None) -> str:
+    """What is said of a file that cannot be read: one line."""
+    with pytest.raises(DataError, match="expected") as caught:
+        read_table(path, columns)
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+def write_parquet(path: Path, columns: dict[str, Any], **options: Any) -> Path:
+    pyarrow.parquet.write_table(pyarrow.table(columns), path, **options)
+    return path
 
 
 def test_csv_with_quotes_and_line_breaks(tmp_path: Path) -> None:
@@ -44,10 +58,9 @@ def test_json_lines(tmp_path: Path) -> None:
 
 
 def test_parquet(tmp_path: Path) -> None:
-    path = tmp_path / "task=odd" / "x.parquet"  # a folder's name is no column
-    path.parent.mkdir()
-    table = pyarrow.table({**ROWS, "kind": pyarrow.array(["x", "y", "x", None]).dictionary_encode()})
-    pyarrow.parquet.write_table(table, path)
+    (tmp_path / "task=odd").mkdir()  # a folder's name is no column
+    columns = {**ROWS, "kind": pyarrow.array(["x", "y", "x", None]).dictionary_encode()}
+    path = write_parquet(tmp_path / "task=odd" / "x.parquet", columns)
     assert read_table(path).columns == {**ROWS, "kind": ["x", "y", "x", None]}
 
 
@@ -61,7 +74,6 @@ def test_parquet(tmp_path: Path) -> None:
         ("x.csv", b"text,text\na,b\n", "x.csv: column 'text' comes twice"),
         ("x.csv", b'text,label\n"open,b\n', "x.csv: line 2 is not CSV"),
         ("x.csv", b"text,label\na,b\n\xff\xfe,c\n", "x.csv: line 3, byte 15 cannot be decoded, expected text in UTF-8"),
-        ("x.csv", "text,label\na,b\n".encode("utf-16"), "x.csv: line 1, byte 0 cannot be decoded"),
         ("x.csv", b"text,label\n" + b"a" * 200_000 + b",b\n", "x.csv: line 2 is not CSV"),
         ("x.tsv", b"text\tlabel\na b\n", "x.tsv: row 1 has 1 fields, expected 2"),
         ("x.jsonl", b"", "x.jsonl: holds no rows"),
@@ -71,16 +83,11 @@ def test_parquet(tmp_path: Path) -> None:
         ("x.parquet", b"", "x.parquet: is not parquet"),
         ("x.parquet", b"PAR1 nothing PAR1", "x.parquet: is not parquet"),
         ("x.txt", b"text\n", "x.txt: suffix '.txt' is unknown, expected .csv, .tsv, .jsonl, .parquet"),
-        ("x", b"text\n", "x: suffix '' is unknown"),
     ],
 )
 def test_broken_files_get_one_line(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError) as caught:
-        read_table(tmp_path / name)
-    assert message in str(caught.value)
-    assert "expected" in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert message in complaint(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -88,62 +95,53 @@ def test_broken_files_get_one_line(tmp_path: Path, name: str, content: bytes, me
     [
         ("none.csv", "does not exist, expected a file"),
         ("none.xlsx", "does not exist, expected a file"),
-        ("none/x.csv", "does not exist, expected a file"),
         ("a" * 300 + ".csv", "cannot be read (File name too long), expected a file"),
         ("nul\0.csv", "cannot be read (embedded null byte), expected a file"),
         ("\x1b[2J\nnext.csv", "/ [2J next.csv: does not exist, expected a file"),
         ("folder.csv", "is a folder, expected a file"),
         ("folder.parquet", "is a folder, expected a file"),
-        ("folder", "is a folder, expected a file"),
         ("pipe.jsonl", "is no regular file, expected a file"),  # it never ends
         ("endless.csv", "is no regular file, expected a file"),
     ],
 )
 def test_what_is_no_file_gets_one_line(tmp_path: Path, name: str, message: str) -> None:
-    for folder in ("folder.csv", "folder.parquet", "folder"):
+    for folder in ("folder.csv", "folder.parquet"):
         (tmp_path / folder).mkdir()
     os.mkfifo(tmp_path / "pipe.jsonl")
     (tmp_path / "endless.csv").symlink_to("/dev/zero")
-    with pytest.raises(DataError) as caught:
-        read_table(tmp_path / name)
-    assert message in str(caught.value)
-    assert str(caught.value).isprintable()
-
-
-def test_an_empty_path_is_not_the_current_folder() -> None:
-    with pytest.raises(DataError, match="path '': is empty, expected a file of examples"):
-        read_table("")
+    assert message in complaint(tmp_path / name)
+    assert "path '': is empty, expected a file of examples" in complaint("")  # not the current folder
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
 def test_files_that_are_too_large_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
     path = tmp_path / f"x{suffix}"
     if suffix == ".parquet":
-        pyarrow.parquet.write_table(pyarrow.table({"a": ["b", "c", "d"]}), path)
+        write_parquet(path, {"a": ["b", "c", "d"]})
     else:
         path.write_text('{"a": "b"}\n' * 3 if suffix == ".jsonl" else "a\nb\nc\nd\n", encoding="utf-8")
     assert len(read_table(path)) == 3
     for limit, message in (("MOST_BYTES", r"has \d+ bytes"), ("MOST_ROWS", r"has \d (rows|lines)")):
         with monkeypatch.context() as patch:
             patch.setattr(tables, limit, 2)
-            with pytest.raises(DataError, match=rf"{message}, expected at most 2$"):
-                read_table(path)
+            assert re.search(rf"{message}, expected at most 2$", complaint(path))
 
 
 @pytest.mark.parametrize("packed", ["dictionary", "zeros"])
 def test_parquet_that_unpacks_to_gigabytes_is_refused_before_it_does(tmp_path: Path, packed: str) -> None:
+    """Fault 17."""
     path, rows = tmp_path / "x.parquet", 400_000
     if packed == "dictionary":  # 4 GB in 3 kB: one text, and a run of numbers that say "the first text"
         repeated = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * rows, "int32"), ["x" * 10_000])
-        pyarrow.parquet.write_table(pyarrow.table({"a": repeated, "b": range(rows)}), path)
+        write_parquet(path, {"a": repeated, "b": range(rows)})
     else:  # 1.2 GB of what compresses to nothing
         table = pyarrow.table({"a": ["x" * 3_000_000] * 50, "b": range(50)})
         with pyarrow.parquet.ParquetWriter(path, table.schema, compression="zstd", use_dictionary=False) as writer:
             for _ in range(8):
                 writer.write_table(table)
     assert path.stat().st_size < 4_000_000
-    with pytest.raises(DataError, match=r"x\.parquet: unpacks to \d{10} bytes or more, expected at most 1073741824$"):
-        read_table(path, ["a"])
+    said = r"x\.parquet: unpacks to \d{10} bytes or more, expected at most 1073741824$"
+    assert re.search(said, complaint(path, ["a"]))
     assert len(read_table(path, ["b"])) == 400 if packed == "zeros" else rows
 
 
@@ -162,16 +160,12 @@ def test_parquet_that_unpacks_to_gigabytes_is_refused_before_it_does(tmp_path: P
 def test_columns_of_other_types_get_one_line_and_only_where_they_are_read(
     tmp_path: Path, value: Any, kind: str
 ) -> None:
-    path = tmp_path / "x.parquet"
-    pyarrow.parquet.write_table(pyarrow.table({"a": ["b"], "c": [value]}), path)
-    with pytest.raises(DataError) as caught:
-        read_table(path)
-    assert str(caught.value).endswith(f"x.parquet: column 'c' holds {kind}, expected texts or numbers")
+    path = write_parquet(tmp_path / "x.parquet", {"a": ["b"], "c": [value]})
+    assert complaint(path).endswith(f"x.parquet: column 'c' holds {kind}, expected texts or numbers")
     assert read_table(path, ["a"]).columns == {"a": ["b"]}
 
 
 def test_numbers_of_every_type_of_parquet(tmp_path: Path) -> None:
-    path = tmp_path / "x.parquet"
     columns = {
         "decimal": [decimal.Decimal("1.50"), None],
         "half": pyarrow.array([1.5, None], pyarrow.float16()),
@@ -181,31 +175,29 @@ def test_numbers_of_every_type_of_parquet(tmp_path: Path) -> None:
         "large": pyarrow.array(["a", None], pyarrow.large_string()),
         "view": pyarrow.array(["a", None], pyarrow.string_view()),
     }
-    pyarrow.parquet.write_table(pyarrow.table(columns), path)
     first = {"decimal": 1.5, "half": 1.5, "small": 1, "boolean": True, "nothing": None, "large": "a", "view": "a"}
-    assert read_table(path).columns == {name: [value, None] for name, value in first.items()}
+    assert read_table(write_parquet(tmp_path / "x.parquet", columns)).columns == {
+        name: [value, None] for name, value in first.items()
+    }
 
 
 @pytest.mark.parametrize("chunk", [3, 65_536])
 def test_parquet_in_pieces_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
     texts = [None if number % 7 == 0 else f"text {number % 11} {number if number % 2 else ''}" for number in range(100)]
-    path = tmp_path / "x.parquet"
-    pyarrow.parquet.write_table(pyarrow.table({"a": texts, "b": range(100)}), path, row_group_size=30)
+    path = write_parquet(tmp_path / "x.parquet", {"a": texts, "b": range(100)}, row_group_size=30)
     monkeypatch.setattr(tables, "ROWS_AT_ONCE", chunk)
     assert read_table(path).columns == {"a": texts, "b": list(range(100))}
 
 
 def test_missing_columns_name_those_found(tmp_path: Path) -> None:
-    (tmp_path / "x.csv").write_text("words,kind\na,b\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"x\.csv: no column 'text'; expected one of: 'words', 'kind'$"):
-        read_table(tmp_path / "x.csv", ["text"])
+    for name, content in {"x.csv": "words,kind\na,b\n", "x.jsonl": '{"words": "a"}\n{"kind": "b"}\n'}.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        said = f"{name}: no column 'text'; expected one of: 'words', 'kind'"
+        assert complaint(tmp_path / name, ["kind", "text"]).endswith(said)
     names = ",".join(f"c{number}" for number in range(40))
     (tmp_path / "x.csv").write_text(f"{names}\n{names}\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"'c11' and 28 more$"):
         read_table(tmp_path / "x.csv").column("text")
-    (tmp_path / "x.jsonl").write_text('{"words": "a"}\n{"kind": "b"}\n', encoding="utf-8")
-    with pytest.raises(DataError, match=r"x\.jsonl: no column 'text'; expected one of: 'words', 'kind'$"):
-        read_table(tmp_path / "x.jsonl", ["kind", "text"])
 
 
 @pytest.mark.parametrize(("name", "content"), [("x.csv", "a,b,b\n1,2,3\n"), ("x.jsonl", '{"b": 2, "a": "1"}\n')])

@@ -15,9 +15,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pruning.errors import SlimVizError
-from pruning.study import BrokenStudy, Study, list_studies, load_cut, load_factors, load_history, read_study, verify
+from pruning.study import (
+    BrokenStudy,
+    Study,
+    list_studies,
+    load_cut,
+    load_factors,
+    load_history,
+    read_study,
+    verify,
+    write_study,
+)
 from pruning.study.card import model_card
 from pruning.study.write import Identity
+from slimviz.frames.provenance import command_text, provenance_text
+from slimviz.frames.results import overview_row
 from tests.factories.study_contents import made_contents
 from tests.factories.synthetic_study import write_study as write_synthetic
 
@@ -53,7 +65,7 @@ def mutated(document: Any, path: tuple[Any, ...], change: Any) -> Any:
 
 
 def use(study: Study) -> None:
-    """Everything that reads a document without running a network."""
+    """Everything that reads a document without running a network, pages included."""
     for name in study.variants:
         variant = study.variant(name)
         assert study.result(variant) is not None
@@ -63,22 +75,12 @@ def use(study: Study) -> None:
     Identity.of(study.document).differences(Identity.of(study.document))
     for budget in study.selections:
         load_cut(study, budget)
+        overview_row("key", study, budget)
+    assert provenance_text(study)
+    assert command_text(study)
     load_history(study)
     assert load_factors(study).heads().shape == (study.shape.layers, study.shape.heads)
     assert study.data["name"] == study.name
-    use_on_pages(study)
-
-
-def use_on_pages(study: Study) -> None:
-    """What the pages make of a document, where that is pure."""
-    frames = pytest.importorskip("slimviz.frames")
-    for name in ("overview_row", "provenance_text", "command_text"):
-        function = getattr(frames, name, None)
-        if name == "overview_row" and function is not None:
-            for budget in study.selections:
-                function("key", study, budget)
-        elif function is not None:
-            function(study)
 
 
 def is_of_a_file(problem: str) -> bool:
@@ -88,8 +90,6 @@ def is_of_a_file(problem: str) -> bool:
 
 @pytest.fixture(scope="module", params=["classification", "regression"])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from pruning.study import write_study
-
     place = tmp_path_factory.mktemp("studies")
     if request.param == "classification":
         return write_study(place / "study", made_contents(place)).folder

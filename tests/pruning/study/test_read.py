@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,7 +29,9 @@ from pruning.study import (
     write_study,
 )
 from pruning.variants import Variant
+from tests.factories.damage import flip_a_bit
 from tests.factories.study_contents import SHAPE, made_contents
+from tests.factories.study_document import edit
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -71,6 +71,8 @@ def test_rows_are_found_by_variant_and_split(stored: Path) -> None:
     assert study.variant("slim-60") == row.variant
     with pytest.raises(StoreError, match="no variant 'slim-5', expected one of teacher, "):
         study.variant("slim-5")
+    with pytest.raises(StoreError, match=r"no masks at 5%, expected one of 60, 37\.5"):
+        load_masks(study, "5")
 
 
 def test_weights_are_found_where_all_their_files_are_here(stored: Path) -> None:
@@ -82,20 +84,6 @@ def test_weights_are_found_where_all_their_files_are_here(stored: Path) -> None:
     shutil.rmtree(stored / "teacher")
     assert read_study(stored).weights("teacher") is None
     assert verify(stored) == ["teacher/adapter_config.json: missing", "teacher/adapter_model.safetensors: missing"]
-
-
-def test_unknown_budget_is_named(stored: Path) -> None:
-    with pytest.raises(StoreError, match=r"no masks at 5%, expected one of 60, 37\.5"):
-        load_masks(read_study(stored), "5")
-
-
-def test_reading_needs_no_torch() -> None:
-    code = "import sys, pruning.study; print({'torch', 'transformers', 'pandas', 'peft'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
-
-
-# Where studies are looked for
 
 
 def test_study_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -110,8 +98,7 @@ def test_a_study_is_found_by_name_or_folder(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, studies: Path, stored: Path
 ) -> None:
     own = stored.rename(studies / "own")
-    document = (own / "study.json").read_text().replace('"name": "sst2"', '"name": "own"', 1)
-    (own / "study.json").write_text(document)
+    edit(own, lambda document: document.update(name="own"))
     monkeypatch.setenv("SLIMVIZ_STUDIES", str(studies))
     monkeypatch.chdir(studies)
     assert find_study("own").folder == Path("own")
@@ -125,7 +112,8 @@ def test_a_study_is_found_by_name_or_folder(
         find_study(tmp_path / "none")
 
 
-# Studies that are damaged or in the way
+def listed(*folders: Path) -> list[tuple[str, str]]:
+    return [(type(entry).__name__, entry.name) for entry in list_studies(folders)]
 
 
 def test_a_broken_study_leaves_the_others_listed(tmp_path: Path, stored: Path) -> None:
@@ -134,14 +122,8 @@ def test_a_broken_study_leaves_the_others_listed(tmp_path: Path, stored: Path) -
     (stored.parent / "cola" / "study.json").write_text("{")
     (stored.parent / "readme.txt").write_text("no study")
     (stored.parent / "unrelated").mkdir()
-    listed = list_studies([stored.parent, tmp_path / "nowhere", stored])
-    assert [(type(entry).__name__, entry.name) for entry in listed] == [
-        ("BrokenStudy", "cola"),
-        ("Study", "rte"),
-        ("Study", "sst2"),
-        ("BrokenStudy", "nowhere"),
-        ("Study", "sst2"),
-    ]
+    own = [("BrokenStudy", "cola"), ("Study", "rte"), ("Study", "sst2")]
+    assert listed(stored.parent, tmp_path / "nowhere", stored) == [*own, ("BrokenStudy", "nowhere"), ("Study", "sst2")]
 
 
 def test_links_that_lead_nowhere_hide_no_study(stored: Path) -> None:
@@ -151,8 +133,7 @@ def test_links_that_lead_nowhere_hide_no_study(stored: Path) -> None:
     (stored.parent / "half").mkdir()
     (stored.parent / "half" / "study.json").symlink_to("nothing.json")
     (stored / "extra.json").symlink_to("nothing.json")
-    listed = list_studies([stored.parent])
-    assert [(type(entry).__name__, entry.name) for entry in listed] == [("BrokenStudy", "half"), ("Study", "sst2")]
+    assert listed(stored.parent) == [("BrokenStudy", "half"), ("Study", "sst2")]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
@@ -174,9 +155,7 @@ def test_a_pipe_is_not_waited_for(stored: Path) -> None:
 )
 def test_damage_is_noticed_where_a_file_is_read(stored: Path, path: str, load: Callable[[Study], Any]) -> None:
     study = read_study(stored)
-    content = bytearray((stored / path).read_bytes())
-    content[-1] ^= 1
-    (stored / path).write_bytes(content)
+    flip_a_bit(path)(stored)
     with pytest.raises(StoreError, match=f"{path} is not the file that was stored"):
         load(study)
     (stored / path).unlink()
