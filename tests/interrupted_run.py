@@ -49,30 +49,22 @@ def digest(run: Any, runs: Path) -> dict[str, Any]:
     """All that a run ends with, as plain values: two runs are alike to the bit where these are equal."""
     from pruning.measure.scoring import score
     from pruning.records import to_plain
+    from pruning.study.arrays import encode_cuts, encode_factors
 
     networks, data = run.by_variant(), run.context.data
-    selections = [network.cut.selection for network in run.networks]
     files = {str(path.relative_to(runs)): _sha256(path.read_bytes()) for path in runs.rglob("*") if path.is_file()}
+    scores = score(data.task, networks, data.validation["validation"], "validation")
     return {
         "files": {name: value for name, value in files.items() if not name.endswith("seconds.json")},
         "folders": sorted(str(path.relative_to(runs)) for path in runs.rglob("*") if path.is_dir()),
         "weights": {variant.name: _weights(network.model) for variant, network in networks.items()},
-        "factors": {
-            f"{criterion}/{site}": _sha256(values.tobytes())
-            for criterion, sites in run.factors.by_criterion.items()
-            for site, values in sites.items()
-        },
+        "factors": _sha256(encode_factors(run.factors)),
         "selections": [
-            {
-                "masks": {site: mask.astype(int).tolist() for site, mask in selection.masks.items()},
-                "pieces": selection.pieces.tolist(),
-                "rank": selection.rank,
-                "pooler": selection.pooler.astype(int).tolist(),
-            }
-            for selection in selections
+            {"pieces": selection.pieces.tolist(), "rank": selection.rank, "all": _sha256(encode_cuts({"": selection}))}
+            for selection in (network.cut.selection for network in run.networks)
         ],
         "history": run.history,
-        "scores": [to_plain(row) for row in score(data.task, networks, data.validation["validation"], "validation")],
+        "scores": [to_plain(row) for row in scores],
     }
 
 

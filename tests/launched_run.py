@@ -17,19 +17,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.factories import quick_run
 from tests.interrupted_run import fork, run_command
 
 STRUCK_STEP = 7  # of 8 steps in 2 epochs; the newest checkpoint is of step 6
-SETTINGS = {
-    "max_length": 16,
-    "batch_size": 8,
-    "teacher_epochs": 1,
-    "slim_epochs": 2,
-    "recover_epochs": 1,
-    "checkpoint_steps": 2,
-    "adapter_rank": 2,
-    "precision": "float32",
-}
+SETTINGS = quick_run.SETTINGS | {"batch_size": 8, "teacher_epochs": 1, "slim_epochs": 2, "recover_epochs": 1}
 
 
 def arguments(folder: Path, place: Path) -> list[str]:

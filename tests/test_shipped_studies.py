@@ -18,7 +18,7 @@ from pruning.cli.main import main
 from pruning.data import PROBE_FOLDER, SOURCE_VARIABLE, load_examples
 from pruning.data.tasks import get_task
 from pruning.selection.select import select, smallest_total_density
-from pruning.study import BUNDLED, Result, load_cut, load_factors, read_study, verify
+from pruning.study import BUNDLED, load_cut, load_factors, read_study, verify
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = sorted(path.parent for path in BUNDLED.glob("*/study.json"))
@@ -78,10 +78,6 @@ def answers() -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def row_of(folder: Path, variant: str) -> Result:
-    return next(row for row in read_study(folder).results if str(row.variant) == variant)
-
-
 @each_study
 def test_nothing_is_wrong_with_it(folder: Path) -> None:
     assert verify(folder) == []
@@ -118,11 +114,15 @@ def test_its_provenance_is_full(folder: Path) -> None:
 
 
 @each_study
-def test_its_slim_network_answers_without_a_hub(folder: Path, answers: dict[str, Any]) -> None:
+def test_its_slim_network_answers_without_a_hub_and_has_as_many_parameters_as_stored(
+    folder: Path, answers: dict[str, Any]
+) -> None:
     study = read_study(folder)
     found = answers[study.name]
     slim = [name for name in found if name != "teacher"]
     assert "slim-10" in slim
+    for variant, reported in found.items():
+        assert reported["numel"] == study.result(variant).parameters.total, variant
     for variant in slim:
         answer, logits = found[variant]["answer"], np.array(found[variant]["logits"])
         assert found[variant]["kind"] == "SlimBertForSequenceClassification"
@@ -136,27 +136,14 @@ def test_its_slim_network_answers_without_a_hub(folder: Path, answers: dict[str,
 
 
 @each_study
-def test_its_networks_have_as_many_parameters_as_stored(folder: Path, answers: dict[str, Any]) -> None:
-    for variant, found in answers[read_study(folder).name].items():
-        assert found["numel"] == row_of(folder, variant).parameters.total, variant
-
-
-def measured(capsys: pytest.CaptureFixture[str], folder: Path, source: str) -> list[dict[str, Any]]:
-    """Rows of ``measure STUDY --data SOURCE --json``."""
-    capsys.readouterr()
-    assert main(["measure", str(folder), "--data", source, "--device", "cpu", "--json"]) == 0
-    printed = json.loads(capsys.readouterr().out)
-    assert printed["study"] == folder.name
-    return printed["results"]
-
-
-@each_study
 def test_measure_reproduces_its_scores(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = os.environ.get(SOURCE_VARIABLE)
     study = read_study(folder)
     if not source or not (Path(source) / study.task.name).is_dir():
         pytest.skip(f"{SOURCE_VARIABLE} names no folder with {study.task.name}")
-    rows = measured(capsys, folder, source)
+    capsys.readouterr()
+    assert main(["measure", str(folder), "--data", source, "--device", "cpu", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["results"]
     assert {row["variant"] for row in rows} >= {"teacher", "slim-10"}
     stored = {(str(row.variant), row.split): row for row in study.results}
     for row in rows:

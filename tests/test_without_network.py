@@ -23,16 +23,15 @@ def refuse(host):
         print(host, file=file)
     raise socket.gaierror(socket.EAI_AGAIN, f"blocked by a test: {host}")
 
-def checked(name):
-    original = getattr(socket.socket, name)
+def checked(original):
     def call(self, address, *rest):
         if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in LOCAL:
             refuse(address[0])
         return original(self, address, *rest)
-    setattr(socket.socket, name, call)
+    return call
 
 for name in ("connect", "connect_ex"):
-    checked(name)
+    setattr(socket.socket, name, checked(getattr(socket.socket, name)))
 lookup = socket.getaddrinfo
 
 def getaddrinfo(host, *rest, **named):

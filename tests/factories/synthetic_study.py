@@ -7,7 +7,6 @@ network loads from these folders.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from pruning.bert.shapes import BertShape, Site
 from pruning.data.tasks import Task, get_task
 from pruning.importance.factors import ImportanceFactors, TablePieces
 from pruning.selection.budget import Budget
-from pruning.selection.select import Selection, select
+from pruning.selection.select import select
+from pruning.study.arrays import encode_cuts, encode_factors, encode_history
 from tests.factories.study_document import SELECTION_SETTINGS, study_document, write_document
 
 BACKBONE = "synthetic-bert"
@@ -103,8 +103,14 @@ def write_study(
         for percent in budgets
     }
     shipped = [percent for percent in shipped if percent in chosen]
-    _write_arrays(folder, factors, chosen)
-    _write_history(folder)
+    history = [
+        {"stage": stage, "step": step, "epoch": step / 100, "loss": 1 / (1 + step / 50), "alive": 1 - step / 400}
+        for stage in ("teacher", "slim", "recover-10")
+        for step in range(0, 300, 50)
+    ]
+    (folder / "factors.safetensors").write_bytes(encode_factors(factors))
+    (folder / "masks.safetensors").write_bytes(encode_cuts(chosen))
+    (folder / "history.jsonl").write_bytes(encode_history(history))
     (folder / "teacher").mkdir()
     save_file({"lora": np.zeros(8, dtype=np.float32)}, folder / "teacher" / "adapter_model.safetensors")
     (folder / "teacher" / "adapter_config.json").write_text("{}")
@@ -118,31 +124,3 @@ def write_study(
     written = (folder.name, registered, shape, backbone, seed, factors, chosen, shipped, criterion)
     write_document(folder, study_document(*written))
     return folder
-
-
-def _write_arrays(folder: Path, factors: ImportanceFactors, chosen: dict[str, Selection]) -> None:
-    arrays = {
-        f"{criterion}/{site}": values
-        for criterion, by_site in factors.by_criterion.items()
-        for site, values in by_site.items()
-    }
-    arrays["pieces/counts"] = factors.pieces.counts
-    arrays["pieces/protected"] = factors.pieces.protected.astype(np.uint8)
-    arrays["pieces/spectrum"] = factors.pieces.spectrum
-    arrays["pooler/importance"] = factors.pooler
-    save_file(arrays, folder / "factors.safetensors")
-    masks: dict[str, np.ndarray] = {}
-    for percent, selection in chosen.items():
-        masks |= {f"{percent}/{site}": mask.astype(np.uint8) for site, mask in selection.masks.items()}
-        masks[f"{percent}/pooler"] = selection.pooler.astype(np.uint8)
-        masks[f"{percent}/pieces"] = selection.pieces.astype(np.int32)
-    save_file(masks, folder / "masks.safetensors")
-
-
-def _write_history(folder: Path) -> None:
-    rows = [
-        {"stage": stage, "step": step, "epoch": step / 100, "loss": 1 / (1 + step / 50), "alive": 1 - step / 400}
-        for stage in ("teacher", "slim", "recover-10")
-        for step in range(0, 300, 50)
-    ]
-    (folder / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

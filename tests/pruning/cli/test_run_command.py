@@ -24,31 +24,28 @@ resource = pytest.importorskip("resource", reason="limits on files need POSIX")
 INTERRUPTED = "pruning: interrupted; the same command goes on where it was"
 
 
-# ---- what is printed and stored ----------------------------------------------------------------------------------
-
-
 def test_run_says_what_it_held_out_and_how_to_see_the_study(own: Made) -> None:
     assert own.result.code == 0, own.result
     lines = own.result.err.splitlines()
     assert "no validation file: 6 of 60 rows held out with seed 0" in lines
-    assert lines[-2] == f"Stored in {own.study}. See it in the dashboard:"
-    assert lines[-1] == f"  SLIMVIZ_STUDIES={own.folder}/studies streamlit run app.py"
+    assert lines[-2:] == [
+        f"Stored in {own.study}. See it in the dashboard:",
+        f"  SLIMVIZ_STUDIES={own.folder}/studies streamlit run app.py",
+    ]
     assert not [line for line in lines if "%|" in line]  # no bars: it was to be quiet
-    assert [line.split()[0] for line in own.result.out.splitlines()] == [
-        "teacher", "one-shot-30", "slim-30", "one-shot-10", "slim-10",
-    ]  # fmt: skip
+    variants = " ".join(line.split()[0] for line in own.result.out.splitlines())
+    assert variants == "teacher one-shot-30 slim-30 one-shot-10 slim-10"
     assert re.search(r"^slim-10 +validation +Accuracy 0\.\d{4}, F1 .*total density \d\.\d%$", own.result.out, re.M)
 
 
 def test_run_stores_a_whole_study(own: Made) -> None:
     assert verify(own.study) == []
-    study = read_study(own.study)
-    assert study.task.labels == ("no", "yes")
-    provenance = study.document.provenance
-    assert provenance.command.startswith("python -m pruning run --train-file ")
-    assert provenance.data.source == "file own.csv"
-    assert (provenance.data.train.rows, provenance.data.validation.rows) == (54, 6)
-    assert study.document.config.ship == (0.1,)  # the smallest, where none was named
+    document = read_study(own.study).document
+    data = document.provenance.data
+    assert document.task.labels == ("no", "yes")
+    assert document.provenance.command.startswith("python -m pruning run --train-file ")
+    assert (data.source, data.train.rows, data.validation.rows) == ("file own.csv", 54, 6)
+    assert document.config.ship == (0.1,)  # the smallest, where none was named
 
 
 def test_run_as_json(similar: Made) -> None:
@@ -72,9 +69,6 @@ def test_run_with_three_classes_and_a_budget_of_flops(three: Made) -> None:
     assert (study.task.labels, study.task.metrics) == (("cold", "neither", "warm"), ("accuracy",))
     assert (three.study / "slim-flops-30").is_dir()
     assert verify(three.study) == []
-
-
-# ---- options become settings -------------------------------------------------------------------------------------
 
 
 class Asked(Exception):
@@ -101,12 +95,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[StudyConfig, A
 def test_options_become_settings(place: Path, tmp_path: Path, asked: Callable) -> None:
     files = ("--train-file", place / "own.csv", "--validation-file", place / "validation.csv")
     where = ("--output", tmp_path / "studies", "--runs", tmp_path / "runs", "--backbone", place / "backbone")
-    config, data, named = asked(
-        *files, *where, "--preset", "quick", "--seed", 7, "--penalty", "l1", "--criterion", "taylor",
-        "--teacher", "full", "--budgets", "0.2,0.3", "--ship", "0.3", "--name", "mine", "--device", "cpu",
-        "--budget-kind", "encoder_density",
-        "--set", "recover_epochs=4", "--set", "selection.round_to=8", "--set", "sites=hidden,ffn_hidden",
-    )  # fmt: skip
+    how = """--preset quick --seed 7 --penalty l1 --criterion taylor --teacher full --budgets 0.2,0.3 --ship 0.3
+        --budget-kind encoder_density --name mine --device cpu
+        --set recover_epochs=4 --set selection.round_to=8 --set sites=hidden,ffn_hidden"""
+    config, data, named = asked(*files, *where, *how.split())
     typed = {
         "backbone": str(place / "backbone"),
         "seed": 7,
@@ -134,12 +126,6 @@ def test_quick_is_small_and_threads_are_set(place: Path, tmp_path: Path, asked: 
     assert torch.get_num_threads() == 1
 
 
-@pytest.mark.parametrize(("budgets", "ships"), [("0.3,0.1", (0.1,)), ("0.3,0.2", (0.2,))])
-def test_what_ships_follows_the_budgets(place: Path, tmp_path: Path, asked: Callable, budgets: str, ships: Any) -> None:
-    config, _, _ = asked("--train-file", place / "own.csv", "--output", tmp_path, "--budgets", budgets)
-    assert config.ship == ships
-
-
 def test_a_glue_task_from_a_folder(place: Path, tmp_path: Path, asked: Callable) -> None:
     (tmp_path / "glue" / "mnli").mkdir(parents=True)
     frame = pd.DataFrame({"premise": ["a", "b", "c"], "hypothesis": ["d", "e", "f"], "label": [0, 1, 2]})
@@ -149,9 +135,6 @@ def test_a_glue_task_from_a_folder(place: Path, tmp_path: Path, asked: Callable)
     _, data, named = asked("--task", "mnli", "--data", tmp_path / "glue", *where, "--device", "cpu")
     assert list(data.validation) == ["validation_matched", "validation_mismatched"]
     assert (data.source, named["folder"].name) == ("folder glue", "mnli")
-
-
-# ---- full disks, interruptions, another study in the way ---------------------------------------------------------
 
 
 @pytest.mark.usefixtures("untrained")

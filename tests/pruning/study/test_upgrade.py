@@ -12,6 +12,7 @@ import pytest
 from pruning.errors import StoreError
 from pruning.study import read_study, verify
 from pruning.study.upgrade import as_schema_1, from_schema_1, upgrade_study
+from tests.factories.study_document import edit
 from tests.factories.synthetic_study import write_study
 
 
@@ -79,9 +80,7 @@ def test_rows_of_another_seed_keep_it(old: Path) -> None:
     ],
 )
 def test_what_cannot_be_converted_stays_as_it_was(old: Path, change: Any) -> None:
-    data = json.loads((old / "study.json").read_text())
-    change(data)
-    (old / "study.json").write_text(json.dumps(data))
+    edit(old, change)
     before = (old / "study.json").read_bytes()
     with pytest.raises(StoreError) as caught:
         upgrade_study(old)

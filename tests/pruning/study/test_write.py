@@ -23,8 +23,8 @@ from pruning.config import with_settings
 from pruning.data.tasks import get_task
 from pruning.errors import StoreError
 from pruning.study import (
+    Document,
     Identity,
-    Provenance,
     Split,
     Study,
     StudyContents,
@@ -49,34 +49,37 @@ def test_names_that_are_refused(studies: Path, tmp_path: Path, name: str) -> Non
     assert not studies.exists()
 
 
-OTHERS: list[tuple[Callable[[StudyContents], dict[str, Any]], str]] = [
-    (lambda contents: {"config": contents.document.config.replace(seed=1)}, "config.seed 0 there, 1 here"),
-    (lambda contents: {"backbone": contents.document.backbone.replace(sha256="d" * 64)}, "backbone"),
-    (
-        lambda contents: {"config": with_settings(contents.document.config, {"slim.epochs": 3})},
-        "config.slim.epochs 0 there, 3 here",
-    ),
-    (lambda contents: {"task": get_task("cola")}, 'task "sst2" there, "cola" here'),
-    (lambda contents: {"provenance": other_training_data(contents)}, "training data"),
+def attempts(folder: Path, contents: StudyContents) -> list[Callable[[], Any]]:
+    """Storing a study, and asking beforehand whether it could be."""
+    identity = Identity.of(contents.document)
+    return [
+        lambda: write_study(folder, contents, overwrite=True),
+        lambda: check_destination(folder, identity, overwrite=True),
+    ]
+
+
+def other_training_data(document: Document) -> Document:
+    provenance = document.provenance
+    data = provenance.data.replace(train=Split(5, "e" * 64))
+    return document.replace(provenance=provenance.replace(data=data))
+
+
+OTHERS: list[tuple[Callable[[Document], Document], str]] = [
+    (lambda d: d.replace(config=d.config.replace(seed=1)), "config.seed 0 there, 1 here"),
+    (lambda d: d.replace(config=with_settings(d.config, {"slim.epochs": 3})), "config.slim.epochs 0 there, 3 here"),
+    (lambda d: d.replace(backbone=d.backbone.replace(sha256="d" * 64)), "backbone"),
+    (lambda d: d.replace(task=get_task("cola")), 'task "sst2" there, "cola" here'),
+    (other_training_data, "training data"),
 ]
-
-
-def other_training_data(contents: StudyContents) -> Provenance:
-    provenance = contents.document.provenance
-    return provenance.replace(data=provenance.data.replace(train=Split(5, "e" * 64)))
 
 
 @pytest.mark.parametrize(("change", "said"), OTHERS, ids=[said for _, said in OTHERS])
 def test_another_study_is_never_overwritten(
-    tmp_path: Path, stored: Path, change: Callable[[StudyContents], dict[str, Any]], said: str
+    tmp_path: Path, stored: Path, change: Callable[[Document], Document], said: str
 ) -> None:
     before = (stored / "study.json").read_bytes()
     contents = made_contents(tmp_path)
-    other = replace(contents, document=contents.document.replace(**change(contents)))
-    for attempt in (
-        lambda: write_study(stored, other, overwrite=True),
-        lambda: check_destination(stored, Identity.of(other.document), overwrite=True),
-    ):
+    for attempt in attempts(stored, replace(contents, document=change(contents.document))):
         with pytest.raises(StoreError) as caught:
             attempt()
         assert said in str(caught.value)
@@ -133,28 +136,20 @@ def test_free_name(stored: Path) -> None:
     assert free_name(stored.parent, "sst2") == "sst2-4"
 
 
-def test_an_unwritable_folder_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = made_contents(tmp_path)
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = made_contents(tmp_path)
+    (tmp_path / "file").write_text("x")
+    for attempt in attempts(tmp_path / "file" / "sst2", contents):
+        with pytest.raises(StoreError, match=r"sst2: .* cannot be stored.*: (Not a directory|File exists)"):
+            attempt()
 
     def refuse(*_: Any, **__: Any) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(Path, "mkdir", refuse)  # rather than folder modes, which do not stop root
-    for attempt in (
-        lambda: write_study(tmp_path / "locked" / "sst2", parts),
-        lambda: check_destination(tmp_path / "locked" / "sst2", Identity.of(parts.document)),
-    ):
+    for attempt in attempts(tmp_path / "locked" / "sst2", contents):
         with pytest.raises(StoreError, match="Permission denied"):
             attempt()
-
-
-def test_a_file_where_the_folder_should_be_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    parts = made_contents(tmp_path)
-    with pytest.raises(StoreError, match=r"sst2: a study cannot be stored there: (Not a directory|File exists)"):
-        check_destination(tmp_path / "file" / "sst2", Identity.of(parts.document))
-    with pytest.raises(StoreError, match="cannot be stored"):
-        write_study(tmp_path / "file" / "sst2", parts)
 
 
 SPOILT: list[tuple[Callable[[StudyContents], StudyContents], str]] = [
@@ -185,9 +180,6 @@ def test_an_invalid_study_is_not_stored(
     assert "\n" not in str(caught.value)
     assert [path.name for path in stored.parent.iterdir()] == ["sst2"]
     assert verify(stored) == []
-
-
-# Interrupted and failing writes
 
 
 def test_a_replacement_that_was_cut_short_is_readable_and_put_right(tmp_path: Path, stored: Path) -> None:
@@ -270,16 +262,10 @@ def strike_everywhere(scratch: Path, kind: str, is_replacement: bool) -> None:
         listed = list_studies([parent])
         dates = [s.document.provenance.date[:4] if isinstance(s, Study) else s.reason for s in listed]
         problems = verify(parent / "sst2") if listed else []
-        left = sorted(path.name for path in parent.iterdir() if path.name != "sst2")
-        again = write_study(parent / "sst2", newer, overwrite=True)
-        report = {
-            "code": code,
-            "dates": dates,
-            "problems": problems,
-            "left": left,
-            "again": again.document.provenance.date[:4],
-            "left_again": sorted(path.name for path in parent.iterdir() if path.name != "sst2"),
-        }
+        left = [path.name for path in parent.iterdir() if path.name != "sst2"]
+        report = {"code": code, "dates": dates, "problems": problems, "left": left}
+        report["again"] = write_study(parent / "sst2", newer, overwrite=True).document.provenance.date[:4]
+        report["left_again"] = [path.name for path in parent.iterdir() if path.name != "sst2"]
         print(json.dumps(report), flush=True)
         shutil.rmtree(parent)
         if code == 0:
