@@ -241,10 +241,13 @@ def plain(text: str) -> str:
 
     For labels, options of buttons and tables, too: Streamlit reads those as Markdown; options of select boxes and
     cells of data frames it does not. Bare addresses and names of emojis are looked for only after the escapes are gone,
-    so an invisible word joiner takes them apart: without it they become links, pictures and icons.
+    and so are arrows and other signs made of two, so an invisible word joiner takes all of these apart: without it they
+    become links, pictures, icons and other signs.
     """
     printable = "".join(letter if letter.isprintable() else " " for letter in text)
-    joined = re.sub(r"www(?=\.)|[:@](?=\S)", lambda found: found[0] + WORD_JOINER, printable, flags=re.IGNORECASE)
+    joined = re.sub(
+        r"www(?=\.)|[:@](?=\S)|[-<>~](?=[-=>])", lambda found: found[0] + WORD_JOINER, printable, flags=re.IGNORECASE
+    )
     return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&^=])", r"\\\1", joined)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -136,6 +138,14 @@ def test_the_command_line_works(environment: dict[str, str], refused: Path, comm
 
 
 def test_the_server_starts(environment: dict[str, str], refused: Path) -> None:
-    with running_dashboard(environment) as dashboard, urllib.request.urlopen(dashboard.address, timeout=30) as page:  # noqa: S310
-        assert b"<title>" in page.read()
+    with running_dashboard(environment) as dashboard:
+        with urllib.request.urlopen(dashboard.address, timeout=30) as page:  # noqa: S310
+            assert b"<title>" in page.read()
+        where = urlsplit(dashboard.address)
+        connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=30)
+        headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+        headers |= {"Sec-WebSocket-Key": "c2xpbXZpei1zbGltdml6IQ==", "Origin": "http://evil.example"}
+        connection.request("GET", "/_stcore/stream", headers=headers)
+        assert connection.getresponse().status == 403  # Streamlit would ask the network for its own address first
+        connection.close()
     assert not refused.exists(), refused.read_text(encoding="utf-8")

@@ -88,7 +88,7 @@ def visit(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
     """Open an address of the dashboard in a session of its own, and wait until it is drawn.
 
     Arguments of the function: path with query string, then `size`, `theme` ("light" or "dark") and `base` (another
-    server's URL). At the end of the test, no page may have reported an error on its console.
+    server's URL). At the end of the test, no page may have reported an error on its console or been refused anything.
     """
     contexts: list[Any] = []
     complaints: list[str] = []
@@ -101,6 +101,7 @@ def visit(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: complaints.extend(_complaint(message)))
+        page.on("response", lambda answer: complaints.extend(_refusal(answer)))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto((base or server) + path, wait_until="domcontentloaded")
         page.wait_for_selector("h2")
@@ -114,10 +115,13 @@ def visit(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
 
 
 def _complaint(message: Any) -> list[str]:
-    """Errors on the console, but for Streamlit looking for its server below the page's own path first."""
-    address = message.location.get("url", "")
-    probing = address.endswith(("/_stcore/health", "/_stcore/host-config")) and "404" in message.text
-    return [f"{message.text} {address}"] if message.type == "error" and not probing else []
+    """Errors on the console."""
+    return [f"{message.text} {message.location.get('url', '')}"] if message.type == "error" else []
+
+
+def _refusal(answer: Any) -> list[str]:
+    """Answers of servers that say no, or that there is nothing."""
+    return [f"{answer.status} {answer.url}"] if answer.status >= 400 else []
 
 
 def settle(page: Page) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -21,21 +23,67 @@ if TYPE_CHECKING:
 HOST = "evil.example"
 HOSTILE = (
     f"https://{HOST}/x www.{HOST} me@{HOST} ![i](https://{HOST}/i.png) [l](//{HOST}) <img src=//{HOST}/q.png> "
-    "<b>b</b> $x^2$ :streamlit: :smile: :material/home: :red[x] **y** `z`"
+    "<b>b</b> -> $x^2$ :streamlit: :smile: :material/home: :red[x] **y** `z`"
 )
 CRITERION = f"www.{HOST}"
 
 
-@pytest.mark.parametrize(("host", "status"), [("localhost", 101), ("127.0.0.1", 101), ("elsewhere.example", 403)])
-def test_only_this_machines_names_get_a_session(server: str, host: str, status: int) -> None:
+def ask(server: str, path: str, **headers: str) -> http.client.HTTPResponse:
     where = urlsplit(server)
     connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=30)
-    headers = {"Host": f"{host}:{where.port}", "Origin": f"http://{host}:{where.port}", "Connection": "Upgrade"}
-    headers |= {"Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "c2xpbXZpei1zbGltdml6IQ=="}
-    connection.request("GET", "/_stcore/stream", headers=headers)
+    connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
     connection.close()
-    assert answer.status == status
+    return answer
+
+
+def ask_for_a_session(server: str, **headers: str) -> http.client.HTTPResponse:
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
+    upgrade |= {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "c2xpbXZpei1zbGltdml6IQ=="}
+    return ask(server, "/_stcore/stream", **upgrade, **headers)
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1", "[::1]", HOST, "localhost.evil.example", "me@localhost", ""]
+)
+def test_only_this_machines_names_get_an_answer(server: str, host: str) -> None:
+    own = host in ("localhost", "127.0.0.1", "[::1]")
+    name = f"{host}:{urlsplit(server).port}"
+    assert ask_for_a_session(server, Host=name, Origin=f"http://{name}").status == (101 if own else 400)
+    for path in ("/", "/survivors", "/favicon.png", "/_stcore/health", "/_stcore/host-config"):
+        assert ask(server, path, Host=name).status == (200 if own else 400), path
+
+
+def test_a_page_from_elsewhere_gets_no_session(server: str) -> None:
+    host = urlsplit(server).netloc
+    for origin in (f"http://{HOST}", "http://localhost:1", "http://localhost", "null", ""):
+        assert ask_for_a_session(server, Host=host, Origin=origin).status == 403, origin
+
+
+@pytest.mark.parametrize("path", ["/", "/heads", "/nothing", "/_stcore/health", "/_stcore/upload_file/a/b", "/media/x"])
+def test_every_answer_tells_browsers_what_not_to_do(server: str, path: str) -> None:
+    headers = ask(server, path).headers
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_no_other_page_can_frame_the_dashboard(browser: Browser, server: str) -> None:
+    class Framing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(f"<iframe src='{server}/heads'></iframe>".encode())
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Framing) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{other.server_port}/", wait_until="networkidle")
+        assert [frame.url for frame in page.frames[1:]] == ["chrome-error://chromewebdata/"]
+        page.close()
+        other.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +110,7 @@ def _make_hostile(document: dict) -> None:
     task, provenance = document["task"], document["provenance"]
     task |= {"title": f"T {HOSTILE}", "description": f"D {HOSTILE}", "name": "own"}
     task |= {"text": [f"C {HOSTILE}"], "labels": [f"L0 {HOSTILE}", f"L1 {HOSTILE}"]}
-    document["backbone"] |= {"name": f"B {HOSTILE}", "source": f"S {HOSTILE}"}
+    document["backbone"]["source"] = f"S {HOSTILE}"
     provenance |= {"command": f"X {HOSTILE}", "hardware": f"H {HOSTILE}"}
     provenance["data"]["source"] = f"P {HOSTILE}"
     provenance["libraries"] = {f"Y {HOSTILE}": f"Z {HOSTILE}"}
@@ -96,7 +144,9 @@ def test_what_comes_from_a_study_is_shown_as_text(
     page.wait_for_selector('[role="option"]')
     assert not _made_of_text(page)
     assert page.locator('[data-testid="stMain"] [data-testid="stAlert"]:has-text("Unknown study")').count() == 0
-    assert HOST in page.locator("body").inner_text().replace("\u2060", "")
+    words = page.locator("body").inner_text().replace("\u2060", "")
+    assert HOST in words
+    assert "→" not in words
     assert not [url for url in asked if HOST in url or not url.startswith((server, "data:", "blob:"))]
     context.close()
 

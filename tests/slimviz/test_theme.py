@@ -115,4 +115,6 @@ def test_formats(found: str, expected: str) -> None:
 def test_plain_text_survives_markdown() -> None:
     shown = r"a\_b \*c\* \<script\> \:|red\[x\] \$y\$ at 3\: https\:|//x WWW|\.x a@|b".replace("|", theme.WORD_JOINER)
     assert theme.plain("a_b *c* <script> :red[x] $y$ at 3: https://x WWW.x a@b") == shown
+    signs = r"a \-|\> b \<|\- c \<|\-|\> d \-|\- e \>|\= f \<|\= g \~|\= \-1".replace("|", theme.WORD_JOINER)
+    assert theme.plain("a -> b <- c <-> d -- e >= f <= g ~= -1") == signs
     assert "\n" not in theme.plain("one\ntwo\x00")
