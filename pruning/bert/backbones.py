@@ -219,6 +219,10 @@ def load_tokenizer(backbone: Backbone) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(
             backbone.folder, use_fast=True, trust_remote_code=False, local_files_only=True
         )
+        shape = widths(backbone, labels=1)
+        problem = numbering_problem(tokenizer, shape.vocabulary, shape.token_types)
+        if problem is not None:
+            raise ValueError(problem)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # the tokenizers library raises plain Exception, and panics of its own
@@ -226,6 +230,17 @@ def load_tokenizer(backbone: Backbone) -> Any:
     # Packages store a length limit for sentence embeddings; SlimViz sets its own per call.
     tokenizer.model_max_length = 512
     return tokenizer
+
+
+def numbering_problem(tokenizer: Any, vocabulary: int, token_types: int) -> str | None:
+    """Why a network of these widths cannot read what a tokenizer says, or None; damaged ones raise anything."""
+    largest = max(tokenizer.get_vocab().values(), default=-1)
+    if largest >= vocabulary:
+        return f"has a piece {largest}, the network's table {vocabulary} rows"
+    alone, pair = (tokenizer(*texts, return_token_type_ids=True) for texts in (("a text",), ("a text", "a second one")))
+    if not alone["input_ids"] or not pair["input_ids"] or max(pair["token_type_ids"]) >= token_types:
+        return "numbers texts otherwise than the network, expected segments 0 and 1"
+    return None
 
 
 def load_backbone(backbone: Backbone, task: Task, seed: int = 0) -> Any:

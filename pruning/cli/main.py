@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
@@ -43,6 +45,7 @@ Words: "total density" is stored parameters divided by the teacher's stored para
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code (2 for anything the user can put right, in one line)."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    _prepare_output()
     for number, argument in enumerate(arguments, start=1):
         if "\0" in argument or not _is_unicode(argument):
             return _fail(f"argument {number}, {argument!a:.40}: expected Unicode text without zero bytes")
@@ -101,6 +104,15 @@ def build_parser() -> argparse.ArgumentParser:
         described.set_defaults(command=command)
         command.add_options(described)
     return parser
+
+
+def _prepare_output() -> None:
+    """Printing never fails for what is printed, nor because the shell closed the output (Python has None then)."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (for the rest of the process)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _is_unicode(text: str) -> bool:

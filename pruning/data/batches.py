@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pruning.data.examples import Examples
-from pruning.errors import ConfigError, DataError
+from pruning.errors import ConfigError, DataError, one_line
 
 ENCODE_CHUNK = 1024  # texts per tokenizer call: bounds the memory that the tokenizer's own objects take
 BUCKET_BATCHES = 50  # batches sorted by length together: large enough for little padding, small enough to stay random
@@ -66,6 +66,10 @@ def encode(tokenizer: Any, examples: Examples, max_length: int) -> Encoded:
         tokenizer: a fast `transformers` tokenizer.
         examples: what to encode.
         max_length: most tokens an example may have, special tokens included.
+
+    Raises:
+        ConfigError: if no token of a text would be left.
+        DataError: if the tokenizer is no fast one, or fails at these texts.
     """
     if not getattr(tokenizer, "is_fast", False):
         raise DataError(f"tokenizer {type(tokenizer).__name__}: is not a fast one, expected a tokenizer.json")
@@ -77,15 +81,21 @@ def encode(tokenizer: Any, examples: Examples, max_length: int) -> Encoded:
     truncated = 0
     for start in range(0, len(examples), ENCODE_CHUNK):
         chunk = slice(start, start + ENCODE_CHUNK)
-        batch = tokenizer(
-            list(examples.texts[chunk]),
-            None if examples.pairs is None else list(examples.pairs[chunk]),
-            truncation="longest_first",
-            max_length=max_length,
-            padding=False,
-            return_token_type_ids=True,
-            return_attention_mask=False,
-        )
+        try:
+            batch = tokenizer(
+                list(examples.texts[chunk]),
+                None if examples.pairs is None else list(examples.pairs[chunk]),
+                truncation="longest_first",
+                max_length=max_length,
+                padding=False,
+                return_token_type_ids=True,
+                return_attention_mask=False,
+            )
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # the tokenizers library has panics of its own, which are no Exception
+            reason = one_line(f"{type(error).__name__}: {error}", 160)
+            raise DataError(f"{examples.origin}: the tokenizer cannot read them ({reason})") from None
         input_ids += [np.asarray(ids, dtype=np.int32) for ids in batch["input_ids"]]
         token_type_ids += [np.asarray(types, dtype=np.int32) for types in batch["token_type_ids"]]
         truncated += sum(bool(encoding.overflowing) for encoding in batch.encodings)

@@ -30,6 +30,12 @@ MAX_BYTES = {DOCUMENT_FILE: 16 * MEBIBYTE, FACTORS_FILE: 256 * MEBIBYTE, MASKS_F
 MAX_BYTES_OTHER = 64 * MEBIBYTE  # of any other file that is read whole (history, tokenizer, config)
 
 
+def named(folder: Path | str) -> Path:
+    """A folder whose last part is its name, also where a user stands in it and calls it "."."""
+    folder = Path(folder)
+    return folder.resolve() if folder.name in ("", "..") else folder
+
+
 def path_problem(path: str) -> str | None:
     """Why a path in ``files`` is not acceptable, or None."""
     pure = PurePosixPath(path)

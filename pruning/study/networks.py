@@ -189,6 +189,8 @@ def _tokenizer(study: Study, variant: Variant, network: SlimSettings) -> Any:
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
+    from pruning.bert.backbones import numbering_problem
+
     settings = _settings(study, variant, TOKENIZER_CONFIG, TokenizerSettings)
     content = read_bytes(study.folder, f"{variant}/{TOKENIZER}").decode("utf-8")
     plain = Tokenizer.from_str(content)
@@ -196,18 +198,15 @@ def _tokenizer(study: Study, variant: Variant, network: SlimSettings) -> Any:
     for name in SPECIAL_TOKENS:  # transformers would add those that are missing
         if getattr(settings, name) not in pieces:
             raise StoreError(f"{variant}/{TOKENIZER_CONFIG}: {name} is no piece of the tokenizer")
-    largest = max(pieces.values(), default=-1)
-    if largest >= network.vocab_size:
-        raise StoreError(f"{variant}/{TOKENIZER}: has a piece {largest}, the network's table {network.vocab_size} rows")
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=plain,
         model_max_length=settings.model_max_length,
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
         **{name: getattr(settings, name) for name in SPECIAL_TOKENS},
     )
-    tried = tokenizer("a text", "and a second one")
-    if not tried["input_ids"] or max(tried["token_type_ids"]) >= network.type_vocab_size:
-        raise StoreError(f"{variant}/{TOKENIZER}: numbers texts otherwise than the network, expected segments 0 and 1")
+    problem = numbering_problem(tokenizer, network.vocab_size, network.type_vocab_size)
+    if problem is not None:
+        raise StoreError(f"{variant}/{TOKENIZER}: {problem}")
     return tokenizer
 
 

@@ -15,7 +15,16 @@ from pruning.errors import StoreError
 from pruning.study.atomic import MOVED_ASIDE, present_folder
 from pruning.study.consistency import name_problems, reference_problems
 from pruning.study.document import Document, decode
-from pruning.study.files import CORE_FILES, DOCUMENT_FILE, NAME, one_line, read_bytes, reason_of, size_problems
+from pruning.study.files import (
+    CORE_FILES,
+    DOCUMENT_FILE,
+    NAME,
+    named,
+    one_line,
+    read_bytes,
+    reason_of,
+    size_problems,
+)
 from pruning.study.study import Study
 
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "studies"
@@ -66,7 +75,7 @@ def read_study(folder: Path | str) -> Study:
     Raises:
         StoreError: one line saying what is wrong.
     """
-    folder = Path(folder)
+    folder = named(folder)
     if NAME.fullmatch(folder.name) is None:
         raise StoreError(
             f"{one_line(folder)}: not a study's name, expected lower-case letters, digits, '.', '_' and '-', "

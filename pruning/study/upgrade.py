@@ -16,7 +16,7 @@ from pruning.errors import SlimVizError, StoreError
 from pruning.records import to_plain
 from pruning.study.atomic import present_folder
 from pruning.study.document import SCHEMA, Document, decode
-from pruning.study.files import DOCUMENT_FILE, one_line, parse_json, read_bytes
+from pruning.study.files import DOCUMENT_FILE, named, one_line, parse_json, read_bytes, size_problems
 from pruning.study.verify import document_problems
 from pruning.study.write import rewrite_document
 from pruning.variants import Variant
@@ -33,20 +33,27 @@ def upgrade_study(folder: Path | str) -> bool:
     Raises:
         StoreError: one line; the study is as it was.
     """
-    folder = Path(folder)
+    folder = named(folder)
+    if _upgraded(folder) is None:  # which needs no right to write
+        return False
+    return rewrite_document(folder, lambda: _upgraded(folder))
+
+
+def _upgraded(folder: Path) -> Document | None:
+    """The document of a study of schema 1 as it will be stored; None where it is at the newest schema."""
     present = present_folder(folder)
     data = parse_json(read_bytes(present, DOCUMENT_FILE), f"{folder}: {DOCUMENT_FILE}")
     if isinstance(data, dict) and data.get("schema") == SCHEMA:
-        return False
+        return None
     try:
         document = from_schema_1(data)
     except StoreError as error:
         raise StoreError(f"{folder}: {error}") from None
     problems = document_problems(document, folder.name)
+    problems += size_problems(present, document.files, weights_needed=False)
     if problems:
         raise StoreError(f"{folder}: not converted, it would not be a valid study: {one_line(problems[0])}")
-    rewrite_document(folder, document)
-    return True
+    return document
 
 
 def from_schema_1(data: Any) -> Document:

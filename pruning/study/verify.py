@@ -24,6 +24,7 @@ from pruning.study.files import (
     HISTORY_FILE,
     MASKS_FILE,
     NAME,
+    named,
     one_line,
     parse_json,
     read_bytes,
@@ -39,7 +40,7 @@ FLOATS = ("F64", "F32", "F16", "BF16")
 
 def verify(folder: Path | str) -> list[str]:
     """Problems of a stored study, one line each; empty where all is well. Never raises."""
-    folder = Path(folder)
+    folder = named(folder)
     if NAME.fullmatch(folder.name) is None:
         return [f"'{one_line(folder.name, 60)}' is not a study's name"]
     try:

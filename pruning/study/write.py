@@ -12,7 +12,7 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -149,8 +149,15 @@ def write_study(folder: Path | str, contents: StudyContents, *, overwrite: bool 
     return read_study(folder)
 
 
-def rewrite_document(folder: Path, document: Document) -> Study:
+def rewrite_document(folder: Path, converted: Callable[[], Document | None]) -> bool:
     """Replace a stored study's `study.json` by one that says the same in another form; every other file stays.
+
+    Args:
+        folder: the study's.
+        converted: reads the document and gives the new one, or None to leave it; called while no other writer is at it.
+
+    Returns:
+        Whether it was replaced.
 
     Raises:
         StoreError: one line; whatever was stored before is still there.
@@ -158,10 +165,12 @@ def rewrite_document(folder: Path, document: Document) -> Study:
     try:
         with locked(folder.parent) as alone:
             sweep(folder, alone)
-            replace_file(folder, DOCUMENT_FILE, encode(document))
+            document = converted()
+            if document is not None:
+                replace_file(folder, DOCUMENT_FILE, encode(document))
     except OSError as error:
         raise StoreError(f"{folder}: study.json cannot be replaced: {reason_of(error)}") from error
-    return read_study(folder)
+    return document is not None
 
 
 def check_destination(folder: Path | str, identity: Identity, overwrite: bool = False) -> None:

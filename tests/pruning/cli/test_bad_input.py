@@ -175,11 +175,31 @@ def test_an_error_of_our_own_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> N
         call("list")
 
 
+def in_a_process(*arguments: str, **named: Any) -> subprocess.CompletedProcess[Any]:
+    """A command in a process of its own, for what depends on how that was started."""
+    root = Path(command_line.__file__).resolve().parents[2]
+    return subprocess.run([sys.executable, "-m", "pruning", *arguments], cwd=root, check=False, **named)
+
+
+def test_an_output_that_is_closed_is_no_fault(tmp_path: Path) -> None:
+    """As `python -m pruning list >&-` starts it."""
+    done = in_a_process(
+        "list", "--studies", str(tmp_path), stderr=subprocess.PIPE, preexec_fn=lambda: os.close(1), close_fds=False
+    )
+    assert (done.returncode, done.stderr.count(b"\n"), done.stderr[:18]) == (0, 1, b"no studies found; ")
+
+
+def test_an_output_whose_encoding_lacks_a_letter_is_no_fault(own: Made) -> None:
+    typed = ("predict", str(own.study), "good été 😀", "--variant", "slim-10")
+    done = in_a_process(*typed, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "latin-1"})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"good \xe9t\xe9 \\U0001f600\n  slim-10")
+
+
 def listed_into(writer: int, folder: Path) -> tuple[int, str]:
     """Exit code and complaint of a ``list`` whose output goes to a file descriptor, which is closed."""
-    arguments = [sys.executable, "-m", "pruning", "list", "--json", "--studies", str(folder)]
-    root = Path(command_line.__file__).resolve().parents[2]
-    done = subprocess.run(arguments, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=root, check=False)
+    typed = ("list", "--json", "--studies", str(folder))
+    done = in_a_process(*typed, stdout=writer, stderr=subprocess.PIPE, text=True)
     os.close(writer)
     return done.returncode, done.stderr
 

@@ -69,6 +69,23 @@ def test_encode_refuses_what_it_cannot_do(tiny_tokenizer: Any, tiny_examples: Ex
     with pytest.raises(DataError, match=r"Slow: .* expected a tokenizer\.json"):
         encode(Slow(), tiny_examples, 32)
 
+    class Panic(BaseException):
+        """As the tokenizers library's own."""
+
+    class Damaged:
+        is_fast = True
+
+        def num_special_tokens_to_add(self, pair: bool) -> int:
+            return 2
+
+        def __call__(self, *texts: Any, **how: Any) -> Any:
+            raise Panic("no entry found\nfor key")
+
+    with pytest.raises(
+        DataError, match=r"tiny examples: the tokenizer cannot read them \(Panic: no entry found for key"
+    ):
+        encode(Damaged(), tiny_examples, 32)
+
 
 def test_texts_without_labels_and_no_texts_at_all(tiny_tokenizer: Any) -> None:
     encoded = encode(tiny_tokenizer, unlabelled(["a film", "soup"], None, "typed"), 16)

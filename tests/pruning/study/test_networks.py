@@ -219,6 +219,21 @@ def test_an_adapter_that_names_code_or_another_base_does_neither(folder: Path, m
     load_network(read_study(folder), "teacher")
 
 
+UNKNOWN_PIECE = {  # the library panics at the first text
+    "type": "TemplateProcessing",
+    "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+    "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+    "special_tokens": {},
+}
+FAR_PIECE = {
+    "type": "WordPiece",
+    "unk_token": "[UNK]",
+    "continuing_subword_prefix": "##",
+    "max_input_chars_per_word": 100,
+    "vocab": {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, "film": 999},
+}
+
+
 @pytest.mark.parametrize(
     ("path", "changes"),
     [
@@ -228,6 +243,8 @@ def test_an_adapter_that_names_code_or_another_base_does_neither(folder: Path, m
         ("config.json", {"vocab_size": HUGE}),
         ("tokenizer_config.json", {"auto_map": CODE}),
         ("tokenizer.json", {"model": None}),
+        ("tokenizer.json", {"post_processor": UNKNOWN_PIECE}),
+        ("tokenizer.json", {"model": FAR_PIECE}),
         ("adapter_config.json", {"base_model_name_or_path": "someone/evil-bert"}),
     ],
 )

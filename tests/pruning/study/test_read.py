@@ -112,6 +112,16 @@ def test_a_study_is_found_by_name_or_folder(
         find_study(tmp_path / "none")
 
 
+def test_a_study_is_found_from_within(monkeypatch: pytest.MonkeyPatch, stored: Path) -> None:
+    monkeypatch.chdir(stored)
+    assert read_study(".").name == find_study(".").name == "sst2"
+    assert [study.name for study in list_studies(["."])] == ["sst2"]
+    assert [study.name for study in list_studies([".."])] == ["sst2"]
+    assert verify(".") == verify(stored)
+    monkeypatch.chdir(stored / "teacher")
+    assert read_study("..").name == "sst2"
+
+
 def listed(*folders: Path) -> list[tuple[str, str]]:
     return [(type(entry).__name__, entry.name) for entry in list_studies(folders)]
 

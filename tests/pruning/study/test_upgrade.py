@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from pruning.errors import StoreError
 from pruning.study import read_study, verify
+from pruning.study.document import encode
 from pruning.study.upgrade import as_schema_1, from_schema_1, upgrade_study
 from tests.factories.study_document import edit
 from tests.factories.synthetic_study import write_study
@@ -86,6 +89,33 @@ def test_what_cannot_be_converted_stays_as_it_was(old: Path, change: Any) -> Non
         upgrade_study(old)
     assert str(caught.value).isprintable()
     assert (old / "study.json").read_bytes() == before
+
+
+def test_a_study_whose_files_are_damaged_stays_as_it_was(old: Path) -> None:
+    before = (old / "study.json").read_bytes()
+    (old / "masks.safetensors").write_bytes(b"")
+    with pytest.raises(StoreError, match=r"masks\.safetensors: 0 bytes, expected"):
+        upgrade_study(old)
+    assert (old / "study.json").read_bytes() == before
+
+
+def test_a_study_that_another_process_replaces_is_not_given_its_old_document(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one is done while this one waits for its turn."""
+    from pruning.study import write
+
+    data = json.loads((old / "study.json").read_text())
+    data["provenance"]["date"] = "2030-01-01"
+
+    @contextmanager
+    def locked(folder: Path) -> Iterator[bool]:
+        (old / "study.json").write_bytes(encode(from_schema_1(data)))
+        yield True
+
+    monkeypatch.setattr(write, "locked", locked)
+    assert upgrade_study(old) is False
+    assert read_study(old).document.provenance.date == "2030-01-01"
 
 
 def test_a_failure_while_writing_leaves_the_old_document(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
