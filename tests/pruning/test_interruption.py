@@ -45,6 +45,8 @@ PLACES = {
     "before a result's rename": r"rename .*result\.partial$",
     "the stored teacher half written": r"(torn|open) .*/stored[^/]*/",
     "the factors half written": r"torn .*/factors[^/]*$",
+    "between two stages": r"mkdir (?!.*(partial|staging)).*/[a-z0-9-]+$",
+    "right after a rename": r"after rename ",
 }
 
 
@@ -150,55 +152,28 @@ def test_the_same_call_twice_is_alike(server: Server, whole: dict[str, Any]) -> 
 @pytest.mark.parametrize("place", PLACES)
 def test_killed_once(server: Server, whole: dict[str, Any], log: list[str], place: str) -> None:
     chance = random.Random(f"{SEED} {place}")
-    moments = [number for number, event in enumerate(whole["events"]) if re.match(PLACES[place], event)]
+    events = whole["events"]
+    before = ["", *(f"after {event}" for event in events)]
+    moments = [n for n, event in enumerate(events) if any(re.match(PLACES[place], what) for what in (event, before[n]))]
     assert moments
     moment = chance.choice(moments)
     answer = server.ask("study", f"killed-{moment}", strikes=[{"event": moment}])
-    log.append(f"{place}: {answer['deaths'][0]} (event {moment} of {len(whole['events'])})")
-    assert answer["deaths"] == [whole["events"][moment]]
+    log.append(f"{place}: {answer['deaths'][0]} (event {moment} of {len(events)})")
+    assert answer["deaths"] == [events[moment]]
     assert_alike(answer["result"], whole)
 
 
-def test_killed_between_two_stages(server: Server, whole: dict[str, Any], log: list[str]) -> None:
-    """Before the first event of a stage, all of the stage before is stored and nothing of this one is there."""
-    chance = random.Random(f"{SEED} between")
-    started = [number for number, event in enumerate(whole["events"]) if re.match("mkdir .*/[a-z0-9-]+$", event)]
-    moment = chance.choice([number for number in started if not re.search("partial|staging", whole["events"][number])])
-    answer = server.ask("study", "between", strikes=[{"event": moment}])
-    log.append(f"between two stages: {answer['deaths'][0]} (event {moment})")
+@pytest.mark.parametrize("by", ["event", "seconds"])
+def test_killed_again_and_again(server: Server, whole: dict[str, Any], log: list[str], by: str) -> None:
+    """Each call gets a little further, with the remains of all before; by the clock also within a step or a library."""
+    chance = random.Random(f"{SEED} again by {by}")
+    strikes = [{"event": chance.randrange(len(whole["events"]) // 3)} for _ in range(5)]
+    if by == "seconds":
+        strikes = [{"seconds": chance.uniform(0.1, 0.6) * whole["seconds"]} for _ in range(2)]
+    answer = server.ask("study", f"again-{by}", strikes=strikes)
+    log.append(f"again and again by {by}: {', '.join(answer['deaths'])}")
+    assert answer["deaths"] or by == "seconds"
     assert_alike(answer["result"], whole)
-
-
-def test_killed_right_after_a_rename(server: Server, whole: dict[str, Any], log: list[str]) -> None:
-    chance = random.Random(f"{SEED} after")
-    renames = [number for number, event in enumerate(whole["events"]) if event.startswith("rename ")]
-    moment = chance.choice(renames[:-1]) + 1
-    answer = server.ask("study", "after", strikes=[{"event": moment}])
-    log.append(f"right after {whole['events'][moment - 1]}: {answer['deaths'][0]} (event {moment})")
-    assert_alike(answer["result"], whole)
-
-
-def test_killed_again_and_again(server: Server, whole: dict[str, Any], log: list[str]) -> None:
-    """Each call gets a little further, with the remains of all before."""
-    chance = random.Random(f"{SEED} again")
-    most = len(whole["events"]) // 3
-    strikes = [{"event": chance.randrange(most)} for _ in range(5)]
-    answer = server.ask("study", "again", strikes=strikes)
-    log.append(f"again and again: {', '.join(answer['deaths'])}")
-    assert answer["deaths"]
-    assert_alike(answer["result"], whole)
-
-
-def test_killed_by_the_clock(server: Server, whole: dict[str, Any], log: list[str]) -> None:
-    """Also where no event is counted: within a step, within a library."""
-    chance = random.Random(f"{SEED} clock")
-    strikes = [{"seconds": chance.uniform(0.1, 0.6) * whole["seconds"]} for _ in range(2)]
-    answer = server.ask("study", "clock", strikes=strikes)
-    log.append(f"by the clock: {', '.join(answer['deaths'])}")
-    assert_alike(answer["result"], whole)
-
-
-# ---- the command line --------------------------------------------------------------------------------------------
 
 
 def arguments(folder: Path, name: str) -> list[str]:

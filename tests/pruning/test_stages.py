@@ -63,9 +63,6 @@ def test_a_folder_of_another_stage_is_refused(tmp_path: Path) -> None:
         enter(tmp_path)
 
 
-# ---- two runs at once ----------------------------------------------------------------------------------------------
-
-
 def test_two_runs_take_turns_and_the_second_finds_the_result(tmp_path: Path) -> None:
     said, found = [], []
     waiting = threading.Event()
@@ -83,9 +80,6 @@ def test_two_runs_take_turns_and_the_second_finds_the_result(tmp_path: Path) -> 
     thread.join(10)
     assert found == [True]
     assert said == ["teacher: another run is at this stage, waiting for it"]
-
-
-# ---- seconds -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -127,9 +121,6 @@ def test_seconds_that_cannot_be_read_are_none(tmp_path: Path, clock: list[float]
     for damaged in ("", "[]", '{"seconds": "x"}'):
         path.write_text(damaged)
         assert spend(tmp_path, clock, 1) == 1
-
-
-# ---- the disk ------------------------------------------------------------------------------------------------------
 
 
 def test_a_full_disk_names_the_stages_folder(tmp_path: Path) -> None:

@@ -13,12 +13,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pruning.bert.gates import attach, detach, hook_gates, masked_copy, read_factors
-from pruning.bert.model import bert_shape, freeze_word_table, gate_points, read_weights, word_table
+from pruning.bert.gates import attach, detach, masked_copy, read_factors
+from pruning.bert.model import bert_shape, freeze_word_table, read_weights, word_table
 from pruning.bert.penalties import PENALTIES
 from pruning.bert.shapes import BertShape, Masks, Site
 from pruning.bert.slim_layer import slim_layers
 from pruning.errors import BackboneError, ConfigError, SelectionError
+from tests.factories.random_masks import random_masks, set_factors
 
 Inputs = dict[str, torch.Tensor]
 SUBSETS = [subset for size in range(1, 6) for subset in itertools.combinations(Site, size)]
@@ -31,15 +32,6 @@ def logits_of(model: nn.Module, inputs: Inputs) -> torch.Tensor:
 
 def hook_count(model: nn.Module) -> int:
     return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules())
-
-
-def set_factors(model: nn.Module, seed: int = 0) -> dict[Site, torch.Tensor]:
-    """Give every unit its own factor, some of them negative."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for layer in slim_layers(model):
-            layer.alpha.copy_(0.3 + torch.randn(layer.alpha.shape, generator=generator))
-    return read_factors(model)
 
 
 @torch.no_grad()
@@ -94,14 +86,6 @@ def ones(shape: BertShape) -> dict[Site, torch.Tensor]:
     return {site: torch.ones(shape.units(site)) for site in Site}
 
 
-def random_masks(shape: BertShape, seed: int, keep: float) -> Masks:
-    generator = np.random.default_rng(seed)
-    return Masks(**{site.value: generator.random(shape.units(site)) < keep for site in Site})
-
-
-# ---- attach and detach ---------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("sites", "penalty"),
     [*((subset, "log") for subset in SUBSETS), *((tuple(Site), penalty) for penalty in PENALTIES)],
@@ -150,13 +134,8 @@ def test_factors_travel_with_the_state(make_bert: Callable[..., Any], tiny_input
 def test_a_deep_copy_is_independent(tiny_bert: Any, tiny_inputs: Inputs) -> None:
     attach(tiny_bert)
     set_factors(tiny_bert)
-    before = logits_of(tiny_bert, tiny_inputs)
-    duplicate = copy.deepcopy(tiny_bert)
-    assert torch.equal(logits_of(duplicate, tiny_inputs), before)
-    with torch.no_grad():
-        for layer in slim_layers(duplicate):
-            layer.alpha.zero_()
-    assert torch.equal(logits_of(tiny_bert, tiny_inputs), before)
+    before, duplicate = logits_of(tiny_bert, tiny_inputs), copy.deepcopy(tiny_bert)
+    set_factors(duplicate, seed=1)
     assert not torch.allclose(logits_of(duplicate, tiny_inputs), before)
     duplicate(**tiny_inputs).logits.sum().backward()
     assert all(layer.alpha.grad is None for layer in slim_layers(tiny_bert))
@@ -171,9 +150,7 @@ def test_one_factor_per_residual_unit_is_shared_by_all_layers(tiny_bert: Any, ti
     with torch.no_grad():
         factor = slim_layers(tiny_bert)[0].alpha
         factor[3] = 0
-    states: list[torch.Tensor] = []
-    with torch.no_grad():
-        states += tiny_bert(**tiny_inputs, output_hidden_states=True).hidden_states
+        states = tiny_bert(**tiny_inputs, output_hidden_states=True).hidden_states
     assert len(states) == 3
     assert all((state[..., 3] == 0).all() and (state[..., 2] != 0).any() for state in states)
 
@@ -199,21 +176,13 @@ def test_factors_of_more_than_ten_layers_keep_their_order(make_bert: Callable[..
     assert read_factors(model)[Site.FFN_HIDDEN][:, 0].tolist() == list(range(12))
 
 
-# ---- the masked network --------------------------------------------------------------------------------------------
-
-
-def test_the_hand_written_network_is_bert(tiny_bert: Any, tiny_inputs: Inputs, tiny_shape: BertShape) -> None:
-    expected = by_hand(tiny_bert, tiny_inputs, Masks.full(tiny_shape), ones(tiny_shape))
-    torch.testing.assert_close(logits_of(tiny_bert, tiny_inputs).double(), expected, atol=1e-5, rtol=0)
-
-
 @pytest.mark.parametrize("keep", [0.0, 0.5])
 @pytest.mark.parametrize("site", list(Site))
 def test_masked_units_act_as_if_gone(
     tiny_bert: Any, tiny_inputs: Inputs, tiny_shape: BertShape, site: Site, keep: float
 ) -> None:
     before = logits_of(tiny_bert, tiny_inputs)
-    masks = Masks.full(tiny_shape).with_site(site, random_masks(tiny_shape, 1, keep)[site])
+    masks = Masks.full(tiny_shape).with_site(site, random_masks(tiny_shape, keep, 1)[site])
     found = logits_of(masked_copy(tiny_bert, masks), tiny_inputs)
     expected = by_hand(tiny_bert, tiny_inputs, masks, ones(tiny_shape))
     torch.testing.assert_close(found.double(), expected, atol=1e-5, rtol=0)
@@ -222,13 +191,13 @@ def test_masked_units_act_as_if_gone(
     assert hook_count(tiny_bert) == 0
 
 
+@pytest.mark.parametrize("is_slimmed", [False, True])
 @pytest.mark.parametrize(("seed", "keep"), [(0, 0.9), (1, 0.5), (2, 0.2), (3, 0.0), (4, 1.0)])
 def test_masks_and_factors_at_all_sites_together(
-    tiny_bert: Any, tiny_inputs: Inputs, tiny_shape: BertShape, seed: int, keep: float
+    tiny_bert: Any, tiny_inputs: Inputs, tiny_shape: BertShape, seed: int, keep: float, is_slimmed: bool
 ) -> None:
-    attach(tiny_bert)
-    factors = set_factors(tiny_bert, seed)
-    masks = random_masks(tiny_shape, seed, keep)
+    factors = set_factors(attach(tiny_bert), seed) if is_slimmed else ones(tiny_shape)
+    masks = random_masks(tiny_shape, keep, seed)
     found = logits_of(masked_copy(tiny_bert, masks), tiny_inputs)
     torch.testing.assert_close(found.double(), by_hand(tiny_bert, tiny_inputs, masks, factors), atol=2e-5, rtol=0)
     assert all(layer.mask is None for layer in slim_layers(tiny_bert))
@@ -242,63 +211,19 @@ def test_masks_that_do_not_fit_are_refused(tiny_bert: Any, tiny_shape: BertShape
         masked_copy(tiny_bert, Masks.full(tiny_shape))
 
 
-def test_gates_are_hooked_only_where_asked(tiny_bert: Any, tiny_inputs: Inputs) -> None:
-    seen: list[tuple[Site, int | None]] = []
-
-    def gate_for(site: Site, layer: int | None) -> Callable[[torch.Tensor], torch.Tensor] | None:
-        def gate(activations: torch.Tensor) -> torch.Tensor:
-            seen.append((site, layer))
-            return activations
-
-        return gate if site is Site.FFN_HIDDEN else None
-
-    handles = hook_gates(tiny_bert, gate_for)
-    logits_of(tiny_bert, tiny_inputs)
-    assert seen == [(Site.FFN_HIDDEN, 0), (Site.FFN_HIDDEN, 1)]
-    for handle in handles:
-        handle.remove()
-    assert hook_count(tiny_bert) == 0
-
-
-# ---- shapes, weights, other networks -------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module", params=[(12, 768, 12, 3072), (24, 1024, 16, 4096)], ids=["base", "large"])
-def full_size(request: pytest.FixtureRequest, make_bert: Callable[..., Any]) -> Any:
-    """bert-base and bert-large but for the vocabulary, random weights; large has shapes only ("meta" device)."""
+@pytest.mark.parametrize(("layers", "hidden", "heads", "ffn"), [(12, 768, 12, 3072), (24, 1024, 16, 4096)])
+def test_full_size_networks_have_their_widths(layers: int, hidden: int, heads: int, ffn: int) -> None:
+    """bert-base and bert-large but for the vocabulary; shapes only ("meta" device)."""
     from transformers import BertConfig, BertForSequenceClassification
 
-    layers, hidden, heads, ffn = request.param
-    config = BertConfig(
-        vocab_size=50,
-        hidden_size=hidden,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        intermediate_size=ffn,
-        num_labels=3,
-    )
-    with torch.device("meta" if layers == 24 else "cpu"), torch.random.fork_rng(devices=[]):
-        return BertForSequenceClassification(config).eval()
-
-
-def test_full_size_networks(full_size: Any, tiny_inputs: Inputs) -> None:
-    shape = bert_shape(full_size)
-    layers, hidden = len(full_size.bert.encoder.layer), full_size.config.hidden_size
-    expected = BertShape(layers, hidden // 64, 64, hidden, 4 * hidden, 50, 512, 2, hidden, 3)
-    assert shape == expected
-    assert len(list(gate_points(full_size))) == 1 + 6 * layers
-    is_real = next(full_size.parameters()).device.type == "cpu"
-    inputs = {name: (value % 50)[:1, :4] for name, value in tiny_inputs.items()}
-    before = logits_of(full_size, inputs) if is_real else None
-    attach(full_size)
-    assert len(slim_layers(full_size)) == 1 + 4 * layers
-    assert {site: tuple(values.shape) for site, values in read_factors(full_size).items()} == {
-        site: shape.units(site) for site in Site
-    }
-    if is_real:
-        assert torch.equal(logits_of(full_size, inputs), before)
-    detach(full_size)
-    assert hook_count(full_size) == 0
+    widths = {"num_hidden_layers": layers, "hidden_size": hidden, "num_attention_heads": heads}
+    with torch.device("meta"):
+        model = BertForSequenceClassification(BertConfig(**widths, intermediate_size=ffn, vocab_size=50, num_labels=3))
+    shape = bert_shape(model)
+    assert shape == BertShape(layers, heads, 64, hidden, ffn, 50, 512, 2, hidden, 3)
+    factors = read_factors(attach(model))
+    assert {site: values.shape for site, values in factors.items()} == {site: shape.units(site) for site in Site}
+    assert hook_count(model) == 1 + 6 * layers
 
 
 def test_other_networks_are_refused_in_one_line(tiny_shape: BertShape) -> None:
@@ -319,27 +244,11 @@ def test_other_networks_are_refused_in_one_line(tiny_shape: BertShape) -> None:
                 function(model)
 
 
-def test_weights_are_copied_under_their_own_names(tiny_bert: Any, tiny_shape: BertShape) -> None:
-    weights = read_weights(attach(tiny_bert))
-    state = {name: value for name, value in tiny_bert.state_dict().items() if not name.startswith("slim.")}
-    found = [weights.words, weights.positions, weights.token_types, *weights.norm, *weights.pooler, *weights.classifier]
-    for attention, ffn in weights.layers:
-        for part in (attention.query, attention.key, attention.value, attention.output, attention.norm):
-            found += part
-        for part in (ffn.inner, ffn.outer, ffn.norm):
-            found += part
-        assert attention.heads == tuple(range(tiny_shape.heads))
-        assert attention.context == (tiny_shape.head_size,) * tiny_shape.heads
-        assert attention.reads is None
-        assert ffn.reads is None
-    assert len(found) == len(state)
-    # transformers lists a layer's modules in this very order, and the pooler and classifier last.
-    order = [*found[:5], *found[9:], *found[5:9]]
-    for (name, expected), tensor in zip(state.items(), order, strict=True):
-        assert torch.equal(tensor, expected), name
-        assert tensor.data_ptr() != expected.data_ptr(), name
-    assert (weights.head_size, weights.layer_norm_eps, weights.hidden_act) == (4, 1e-12, "gelu")
-    assert weights.words_projection is None
+def test_weights_read_are_copies(tiny_bert: Any) -> None:
+    weights = read_weights(tiny_bert)
+    attention, ffn = weights.layers[0]
+    tensors = [weights.words, weights.positions, weights.token_types, *weights.norm, *attention.query, *ffn.inner]
+    assert not {tensor.data_ptr() for tensor in tensors} & {p.data_ptr() for p in tiny_bert.parameters()}
 
 
 def test_the_word_table_is_read_and_frozen(tiny_bert: Any, tiny_shape: BertShape) -> None:

@@ -61,9 +61,6 @@ def embedded() -> Any:
     return load_tokenizer(find_backbone())
 
 
-# Which pieces stay
-
-
 def test_single_characters_continuations_and_specials_are_protected() -> None:
     tokenizer = bert(*LETTERS, "abc", "##cab", "[unused1]", "bed")
     assert names(tokenizer, vocabulary.protected_pieces(tokenizer)) == set(LETTERS)
@@ -106,8 +103,6 @@ def test_words_too_long_are_unusable() -> None:
     assert lost(tokenizer, numbers(tokenizer, "a", "##a")) == set()
 
 
-# Spelling
-
 PIECE = st.text("abc", min_size=1, max_size=3).flatmap(lambda body: st.sampled_from((body, f"##{body}")))
 
 
@@ -118,25 +113,6 @@ def test_cut_vocabularies_know_each_removed_piece(pieces: set[str], removed: set
     protected = vocabulary.protected_pieces(tokenizer)
     kept = [number for number in range(len(tokenizer)) if protected[number] or number not in removed]
     assert lost(tokenizer, kept) == set()
-
-
-@settings(max_examples=100, deadline=None, derandomize=True)
-@given(
-    extra=st.sets(PIECE.filter(lambda piece: len(piece.removeprefix("##")) > 1), max_size=25),
-    removed=st.sets(st.integers(5, 40)),
-    text=st.text("abc ", max_size=20),
-)
-def test_no_text_becomes_unknown(extra: set[str], removed: set[int], text: str) -> None:
-    """With a piece for each character and continuation, any text stays known, whatever else is removed."""
-    tokenizer = bert(*"abc", "##a", "##b", "##c", *sorted(extra))
-    protected = vocabulary.protected_pieces(tokenizer)
-    kept = [number for number in range(len(tokenizer)) if protected[number] or number not in removed]
-    tokens = vocabulary.cut_tokenizer(tokenizer, kept).tokenize(text)
-    assert tokenizer.unk_token not in tokens
-    assert "".join(token.removeprefix("##") for token in tokens) == text.replace(" ", "")
-
-
-# Cutting
 
 
 def test_cut_tokenizer_renumbers_pieces_and_specials() -> None:
@@ -177,23 +153,6 @@ def test_the_embedded_vocabulary_can_be_cut_to_single_characters(embedded: Any) 
     unusable = names(embedded, vocabulary.unusable_pieces(embedded))
     assert sum(piece.startswith("[unused") for piece in unusable) == 994
     assert not unusable & {"the", "##ing", "film", "中", ".", "a", "##a"}
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_random_cuts_of_the_embedded_vocabulary(embedded: Any, seed: int) -> None:
-    share = np.random.default_rng(seed).random(len(embedded)) < (0.05, 0.3, 0.8)[seed]
-    kept = np.flatnonzero(share | vocabulary.protected_pieces(embedded))
-    assert lost(embedded, kept) == set()
-    cut = vocabulary.cut_tokenizer(embedded, kept)
-    # The check again with whole words, through normaliser and pre-tokenizer.
-    words = [piece for piece in embedded.get_vocab() if piece.isalpha()][::7]
-    unknown = cut.unk_token_id
-    encoded = cut(words, add_special_tokens=False)["input_ids"]
-    expected = embedded(words, add_special_tokens=False)["input_ids"]
-    now_unknown = [
-        w for w, ids, full in zip(words, encoded, expected, strict=True) if (unknown in ids) and 100 not in full
-    ]
-    assert now_unknown == []
 
 
 def test_saved_and_loaded(embedded: Any, tmp_path: Path) -> None:

@@ -17,11 +17,7 @@ from pruning.bert.model import bert_shape, read_weights
 from pruning.bert.shapes import BertShape, Masks, Site
 from pruning.compress.shrink import shrink
 from pruning.measure.cost import costs, flops_by_torch, index_buffers, parameters_by_numel, size_on_disk
-
-
-def random_masks(shape: BertShape, seed: int, keep: float = 0.6) -> Masks:
-    generator = np.random.default_rng(seed)
-    return Masks(**{site.value: generator.random(shape.units(site)) < keep for site in Site})
+from tests.factories.random_masks import random_masks
 
 
 def first_layer_without(shape: BertShape, site: Site) -> Masks:
@@ -31,12 +27,12 @@ def first_layer_without(shape: BertShape, site: Site) -> Masks:
 # A name, the masks, and what else is cut.
 SLIM: list[tuple[str, Callable[[BertShape], Masks], dict[str, Any]]] = [
     ("dense", Masks.full, {}),
-    ("random", lambda shape: random_masks(shape, 1), {}),
-    ("sparse", lambda shape: random_masks(shape, 2, 0.25), {}),
+    ("random", lambda shape: random_masks(shape, 0.6, 1), {}),
+    ("sparse", lambda shape: random_masks(shape, 0.25, 2), {}),
     ("nothing", lambda shape: Masks.full(shape, False), {}),
     ("no heads", lambda shape: first_layer_without(shape, Site.ATTENTION_CONTEXT), {}),
     ("no FFN", lambda shape: first_layer_without(shape, Site.FFN_HIDDEN), {}),
-    ("rank", lambda shape: random_masks(shape, 3), {"rank": 3, "pieces": np.arange(20), "positions": 16}),
+    ("rank", lambda shape: random_masks(shape, 0.6, 3), {"rank": 3, "pieces": np.arange(20), "positions": 16}),
     ("pooler", Masks.full, {"pooler": np.arange(8) < 3}),
 ]
 

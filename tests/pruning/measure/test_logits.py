@@ -13,15 +13,14 @@ import torch
 from pruning import slimbert
 from pruning.compress.quantise import dynamic_int8
 from pruning.data.examples import Examples
-from pruning.data.tasks import TASKS, custom_task
+from pruning.data.tasks import TASKS, Task, custom_task
 from pruning.errors import DataError, Stopped
 from pruning.measure.answers import answer, probabilities
-from pruning.measure.intervals import paired_bootstrap, retention, retention_above_floor
+from pruning.measure.intervals import paired_bootstrap
 from pruning.measure.latency import TIMING_LOCK
 from pruning.measure.logits import batch_inputs, encoded_logits, predict_logits, timed_forward
-from pruning.measure.metrics import correct, floor, metrics
 from pruning.measure.network import Network
-from pruning.measure.scoring import score
+from pruning.measure.scoring import Score, score, score_logits
 from pruning.variants import TEACHER, slim
 
 YES_NO = custom_task("own", ("text",), ("no", "yes"))
@@ -107,8 +106,35 @@ def test_answers_are_labels_with_probabilities_or_scores(
     assert probabilities(np.array([[1e4, -1e4], [0.0, 0.0]])).tolist() == [[1.0, 0.0], [0.5, 0.5]]
 
 
+def test_rows_by_hand() -> None:
+    """Eight right of ten, six of ten, a majority of five: 75% is kept, a third above the floor."""
+    lengths = dict.fromkeys((TEACHER, slim("10")), (7.5, 0.25))
+
+    def rows(task: Task, labels: list, teacher: list, own: list) -> tuple[Score, Score]:
+        answers = [np.array(x)[:, None] if task.is_regression else np.eye(2)[x] for x in (teacher, own)]
+        logits = dict(zip(lengths, answers, strict=True))
+        first, second = score_logits(task, logits, np.array(labels), "dev", lengths=lengths)
+        return first, second
+
+    best, own = rows(YES_NO, [1] * 5 + [0] * 5, [1] * 5 + [0] * 3 + [1] * 2, [1] * 5 + [0] + [1] * 4)
+    assert (best.variant, best.split, best.count) == (TEACHER, "dev", 10)
+    assert (best.correct, best.metrics["accuracy"], best.retention, best.retention_above_floor) == (8, 0.8, 1, 1)
+    assert (best.tokens_per_text, best.truncated_share, best.interval) == (7.5, 0.25, None)
+    assert (own.variant, own.correct, own.metrics["accuracy"]) == (slim("10"), 6, 0.6)
+    assert (own.retention, own.retention_above_floor) == (pytest.approx(0.75), pytest.approx(1 / 3))
+    assert own.interval is not None
+    assert own.interval.difference == pytest.approx(-0.2)
+    assert own.interval.low < -0.2 < own.interval.high <= 0
+    # A teacher at its floor retains nothing above it; a regression counts nothing right, and its floor is 0.
+    for row in rows(YES_NO, [0, 1, 1], [1, 1, 1], [1, 1, 1]):
+        assert (row.retention, row.retention_above_floor) == (1, None)
+    best, own = rows(TASKS["stsb"], [0.0, 1.0, 2.0, 3.0], [0.0, 1.0, 2.0, 3.0], [1.0, 0.0, 3.0, 2.0])
+    assert (best.correct, own.correct, own.metrics) == (None, None, pytest.approx({"pearson": 0.6, "spearman": 0.6}))
+    assert own.retention == own.retention_above_floor == pytest.approx(0.6)
+
+
 @pytest.mark.parametrize("order", [1, -1], ids=["teacher first", "teacher last"])
-def test_a_score_is_metrics_counts_and_a_comparison_with_the_teacher(
+def test_a_score_is_that_of_each_networks_own_logits_and_lengths(
     make_bert: Callable[..., Any], network: Network, tiny_examples: Examples, order: int
 ) -> None:
     other = replace(network, model=make_bert(num_hidden_layers=1), max_length=5)
@@ -116,19 +142,11 @@ def test_a_score_is_metrics_counts_and_a_comparison_with_the_teacher(
     told: list[tuple[str, int, int]] = []
     rows = score(YES_NO, networks, tiny_examples, "probe", seed=3, progress=lambda v, *n: told.append((v.name, *n)))
     assert told == [(variant.name, 22, 22) for variant in networks]
-    labels = tiny_examples.labels
     logits = {variant: predict_logits(one, tiny_examples) for variant, one in networks.items()}
-    best, ground = metrics(YES_NO, logits[TEACHER], labels)["accuracy"], floor(YES_NO, labels)["accuracy"]
-    for row in rows:
-        own = logits[row.variant]
-        assert (row.split, row.count, row.correct) == ("probe", 22, correct(YES_NO, own, labels))
-        assert row.metrics == metrics(YES_NO, own, labels)
-        value = row.metrics["accuracy"]
-        assert row.retention == retention(value, best)
-        assert row.retention_above_floor == retention_above_floor(value, best, ground)
-        expected = None if row.variant == TEACHER else paired_bootstrap(YES_NO, own, logits[TEACHER], labels, seed=3)
-        assert row.interval == expected
-        encoded = networks[row.variant].encode(tiny_examples)
-        assert (row.tokens_per_text, row.truncated_share) == (encoded.tokens_per_text, encoded.truncated_share)
+    encoded = {variant: one.encode(tiny_examples) for variant, one in networks.items()}
+    lengths = {variant: (texts.tokens_per_text, texts.truncated_share) for variant, texts in encoded.items()}
+    assert rows == score_logits(YES_NO, logits, tiny_examples.labels, "probe", lengths=lengths, seed=3)
+    expected = paired_bootstrap(YES_NO, logits[slim("10")], logits[TEACHER], tiny_examples.labels, seed=3)
+    assert expected in [row.interval for row in rows]
     alone = score(YES_NO, {slim("10"): other}, tiny_examples, "probe")[0]
     assert (alone.retention, alone.retention_above_floor, alone.interval) == (None, None, None)

@@ -7,10 +7,10 @@ import pytest
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from pruning.data.tasks import TASKS, Task, custom_task
+from pruning.data.tasks import TASKS, Task
 from pruning.errors import DataError
 from pruning.measure.intervals import paired_bootstrap, retention, retention_above_floor
-from pruning.measure.metrics import correct, floor, metrics, predictions
+from pruning.measure.metrics import correct, floor, metrics
 
 MANY = Task("many", "Many", "", ("text",), "label", tuple("abcdef"), ("mcc", "accuracy"))
 
@@ -42,6 +42,8 @@ def test_metrics_are_those_of_scikit_learn_and_scipy(task: Task) -> None:
     }
     found = metrics(task, logits, labels)
     assert list(found) == list(task.metrics)
+    if task.is_regression:  # scores may come flat
+        assert metrics(task, logits[:, 0], labels) == found
     for name, value in found.items():
         assert type(value) is float
         assert value == pytest.approx(oracle[name](), abs=1e-12)
@@ -51,11 +53,6 @@ def test_correct_counts_right_answers() -> None:
     labels, logits = answers(TASKS["mnli"], 100, seed=2)
     assert correct(TASKS["mnli"], logits, labels) == accuracy_score(labels, logits.argmax(1), normalize=False)
     assert correct(TASKS["stsb"], *answers(TASKS["stsb"], 10, 0)[::-1]) is None
-
-
-def test_scores_may_come_flat() -> None:
-    labels, logits = answers(TASKS["stsb"], 50, seed=3)
-    assert metrics(TASKS["stsb"], logits[:, 0], labels) == metrics(TASKS["stsb"], logits, labels)
 
 
 @pytest.mark.parametrize("scores", [np.zeros(9), np.full(9, 2.7182817, np.float32), 3 + np.arange(9) * 1e-7])
@@ -114,13 +111,6 @@ def test_what_does_not_fit_is_refused(task: Task, logits: np.ndarray, labels: np
         metrics(task, logits, labels)
 
 
-def test_predictions() -> None:
-    assert predictions(TASKS["sst2"], np.array([[2.0, 1.0], [0.0, 3.0]])).tolist() == [0, 1]
-    assert predictions(TASKS["stsb"], np.array([[2.5], [1.0]])).tolist() == [2.5, 1.0]
-
-
-# Bootstrap
-
 SPEARMAN_FIRST = Task("ranks", "Ranks", "", ("text",), "score", None, ("spearman",))
 F1_FIRST = Task("f1", "F1", "", ("text",), "label", ("a", "b"), ("f1",))
 
@@ -151,18 +141,6 @@ def test_interval_is_that_of_a_plain_bootstrap(task: Task) -> None:
     assert interval.high == pytest.approx(high, abs=0.1 * width)
 
 
-def test_interval_covers_the_truth() -> None:
-    """Of two equally good networks' intervals, about 95 in 100 contain zero."""
-    task, covered = TASKS["sst2"], 0
-    for seed in range(200):
-        generator = np.random.default_rng(seed)
-        labels = generator.integers(2, size=300)
-        first, second = (np.eye(2)[np.where(generator.random(300) < 0.8, labels, 1 - labels)] for _ in range(2))
-        interval = paired_bootstrap(task, first, second, labels, resamples=500, seed=seed)
-        covered += interval.low <= 0 <= interval.high
-    assert 180 <= covered <= 199
-
-
 @pytest.mark.parametrize("name", ["sst2", "cola", "stsb"])
 def test_bootstrap_is_reproducible_paired_and_antisymmetric(name: str) -> None:
     task = TASKS[name]
@@ -191,11 +169,3 @@ def test_constant_network_has_an_interval_too() -> None:
     assert interval.low < interval.difference < interval.high < 0
     one = paired_bootstrap(TASKS["stsb"], np.ones(1), np.ones(1), np.ones(1), 10)
     assert (one.difference, one.low, one.high) == (0.0, 0.0, 0.0)
-
-
-def test_many_classes_stay_small() -> None:
-    task = custom_task("intents", ("text",), tuple(f"intent {number:03}" for number in range(150)))
-    labels, first = answers(task, 1500, seed=1)
-    _, second = answers(task, 1500, seed=2)
-    interval = paired_bootstrap(task, first, second, labels)
-    assert interval.low <= interval.difference <= interval.high

@@ -51,9 +51,6 @@ def slim(bert: Any, masks: Masks | None = None, **cuts: Any) -> slimbert.SlimBer
     return slimbert.from_weights(weights, id2label=words, problem_type=problem, original=shape)
 
 
-# Dense
-
-
 @torch.no_grad()
 @pytest.mark.parametrize(
     "settings", [{}, {"num_labels": 3, "hidden_act": "relu", "layer_norm_eps": 1e-5}, {"num_labels": 1}]
@@ -83,57 +80,23 @@ def test_dense_is_berts_equal(make_bert: Callable[..., Any], tiny_inputs: Inputs
 
 
 @torch.no_grad()
-def test_dense_equals_bert_of_real_width(make_bert: Callable[..., Any]) -> None:
-    bert = make_bert(
-        hidden_size=768, num_attention_heads=12, intermediate_size=100, num_hidden_layers=1, hidden_act="gelu_new"
-    )
-    ids = torch.arange(60).view(2, 30)
-    mask = (torch.arange(30) < torch.tensor([[30], [17]])).long()
-    found = slimbert.dense_from_bert(bert)(ids, mask).logits
-    torch.testing.assert_close(found, bert(ids, mask).logits, atol=1e-5, rtol=0)
-
-
-# Calls
-
-
-@torch.no_grad()
-def test_padding_does_not_matter(tiny_bert: Any, tiny_inputs: Inputs) -> None:
-    for network in (slim(tiny_bert), slimbert.dense_from_bert(tiny_bert)):
-        together = network(**tiny_inputs).logits
-        for row, length in enumerate((7, 4, 2)):
-            alone = {name: value[row : row + 1, :length] for name, value in tiny_inputs.items()}
-            torch.testing.assert_close(network(**alone).logits, together[row : row + 1], atol=1e-5, rtol=0)
-            del alone["attention_mask"]
-            torch.testing.assert_close(network(**alone).logits, together[row : row + 1], atol=1e-5, rtol=0)
-
-
-@torch.no_grad()
-def test_attention_maps_do_not_change_the_answer(tiny_bert: Any, tiny_inputs: Inputs) -> None:
-    network = slim(tiny_bert)
+def test_states_are_the_masked_networks_and_maps_those_of_heads_left(
+    tiny_bert: Any, tiny_shape: BertShape, tiny_inputs: Inputs
+) -> None:
+    network, masks = slim(tiny_bert), some_masks(tiny_shape)
     output = network(**tiny_inputs, output_attentions=True, output_hidden_states=True)
-    torch.testing.assert_close(output.logits, network(**tiny_inputs).logits, atol=1e-6, rtol=0)
+    plain = network(**tiny_inputs, return_dict=False)
+    assert isinstance(plain, tuple)
+    torch.testing.assert_close(output.logits, plain[0], atol=1e-6, rtol=0)
     first, second = output.attentions
     assert second is None  # no heads left
     assert first.shape == (3, 2, 7, 7)
     torch.testing.assert_close(first.sum(-1), torch.ones(3, 2, 7))
     assert not first[1, :, :, 4:].any()
-    assert not first[2, :, :, 2:].any()
-    hidden = network.config.hidden_size
-    assert [state.shape for state in output.hidden_states] == [(3, 7, hidden)] * 3
-    plain = network(**tiny_inputs, return_dict=False)
-    assert isinstance(plain, tuple)
-    torch.testing.assert_close(plain[0], network(**tiny_inputs).logits)
-    assert network(**tiny_inputs).hidden_states is None
-
-
-@torch.no_grad()
-def test_hidden_states_are_the_masked_networks(tiny_bert: Any, tiny_shape: BertShape, tiny_inputs: Inputs) -> None:
-    masks = some_masks(tiny_shape)
     expected = masked_copy(tiny_bert, masks)(**tiny_inputs, output_hidden_states=True).hidden_states
-    for state, reference in zip(
-        slim(tiny_bert)(**tiny_inputs, output_hidden_states=True).hidden_states, expected, strict=True
-    ):
+    for state, reference in zip(output.hidden_states, expected, strict=True):
         torch.testing.assert_close(state, reference[..., torch.from_numpy(masks.hidden)], atol=1e-5, rtol=0)
+    assert network(**tiny_inputs).hidden_states is None
 
 
 @torch.no_grad()
@@ -199,9 +162,6 @@ def test_texts_longer_than_the_position_table(tiny_bert: Any) -> None:
         network(torch.ones(1, 7, dtype=torch.long))
 
 
-# Training
-
-
 @pytest.mark.parametrize("labels", [1, 2, 3])
 @pytest.mark.parametrize("is_autocast", [False, True])
 def test_every_parameter_learns(
@@ -235,9 +195,6 @@ def test_fresh_weights_from_a_configuration(tiny_bert: Any, tiny_inputs: Inputs)
     assert not ffn.outer.bias.any()
     assert network(**tiny_inputs).logits.isfinite().all()
     assert slimbert.SlimBertConfig().num_hidden_layers == 0
-
-
-# Saving
 
 
 @torch.no_grad()
@@ -298,43 +255,29 @@ def test_weights_too_large_for_half_precision_are_refused(tiny_bert: Any, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-# Pipelines
-
-
-def stored_folder(bert: Any, tokenizer: Any, folder: Path) -> tuple[slimbert.SlimBertForSequenceClassification, Any]:
-    protected = protected_pieces(tokenizer)
-    pieces = np.flatnonzero(protected | (np.arange(len(protected)) % 2 == 0))
-    network = slimbert.round_to_half(slim(bert, pieces=pieces, rank=4, positions=16))
-    cut = cut_tokenizer(tokenizer, pieces, positions=16)
-    slimbert.save_slim(network, folder)
-    cut.save_pretrained(folder)
-    return network, cut
-
-
 @torch.no_grad()
-def test_pipeline_answers_in_label_words(make_bert: Callable[..., Any], tiny_tokenizer: Any, tmp_path: Path) -> None:
-    network, tokenizer = stored_folder(make_bert(num_labels=3), tiny_tokenizer, tmp_path)
+@pytest.mark.parametrize("labels", [3, 1])
+def test_pipelines_answer_in_label_words_or_raw_scores(
+    make_bert: Callable[..., Any], tiny_tokenizer: Any, tmp_path: Path, labels: int
+) -> None:
+    protected = protected_pieces(tiny_tokenizer)
+    pieces = np.flatnonzero(protected | (np.arange(len(protected)) % 2 == 0))
+    network = slimbert.round_to_half(slim(make_bert(num_labels=labels), pieces=pieces, rank=4, positions=16))
+    if labels == 1:
+        network.classifier.bias.fill_(3.5)  # out of a sigmoid's reach
+    tokenizer = cut_tokenizer(tiny_tokenizer, pieces, positions=16)
+    slimbert.save_slim(network, tmp_path)
+    tokenizer.save_pretrained(tmp_path)
     classify = pipeline("text-classification", str(tmp_path), top_k=None)
     assert classify.tokenizer.is_fast
-    assert classify.tokenizer("the very good film", "a soup") == tokenizer("the very good film", "a soup")
     for text in ("the soup was good .", {"text": "a film", "text_pair": "bad soup"}):
-        found = classify([text])[0]
-        answers = {answer["label"]: answer["score"] for answer in found}
         encoded = tokenizer(*text.values() if isinstance(text, dict) else (text,), return_tensors="pt")
         assert set(encoded) == {"input_ids", "token_type_ids", "attention_mask"}
-        expected = network(**encoded).logits.softmax(-1)[0].tolist()
-        assert answers == pytest.approx(dict(zip(("no", "yes", "maybe"), expected, strict=True)), abs=1e-6)
+        logits = network(**encoded).logits[0]
+        expected = (
+            {"score": logits.item()}
+            if labels == 1
+            else zip(("no", "yes", "maybe"), logits.softmax(-1).tolist(), strict=True)
+        )
+        assert {said["label"]: said["score"] for said in classify([text])[0]} == pytest.approx(dict(expected), abs=1e-6)
     assert classify("good " * 100, truncation=True)  # the stored limit is the position table's
-
-
-@torch.no_grad()
-def test_pipeline_gives_raw_scores_for_regressions(
-    make_bert: Callable[..., Any], tiny_tokenizer: Any, tmp_path: Path
-) -> None:
-    network, tokenizer = stored_folder(make_bert(num_labels=1), tiny_tokenizer, tmp_path)
-    with torch.no_grad():
-        network.classifier.bias.fill_(3.5)  # out of a sigmoid's reach
-    slimbert.save_slim(network, tmp_path)
-    answer = pipeline("text-classification", str(tmp_path))({"text": "a film", "text_pair": "the film"})
-    expected = network(**tokenizer("a film", "the film", return_tensors="pt")).logits.item()
-    assert answer == {"label": "score", "score": pytest.approx(expected, abs=1e-6)}

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ from pruning.training.checkpoints import COMPLETE, STATE, load_trained_state, ne
 from pruning.training.progress import StudyProgress
 from pruning.training.trainer import Distillation
 from tests.conftest import build_bert
-from tests.factories.quick_run import frozen_garbage
 from tests.factories.small_training import (
     BATCH,
     SETTINGS,
@@ -39,17 +38,6 @@ from tests.factories.small_training import (
 
 # Drawn once by a die, kept so that every run is the same; the test's name says which step it was.
 KILLED_AT = sorted((np.random.default_rng(2).permutation(STEPS)[:6] + 1).tolist())
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick() -> Iterator[None]:
-    with frozen_garbage():
-        yield
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    return finish(tmp_path_factory.mktemp("uninterrupted"))
 
 
 @contextlib.contextmanager
@@ -136,14 +124,10 @@ def truncate(checkpoint: Path) -> None:
     os.truncate(checkpoint / "optimizer.pt", 100)
 
 
-def damage_list(checkpoint: Path) -> None:
-    (checkpoint / COMPLETE).write_text("{")
-
-
 DAMAGES = {
     "truncated": truncate,
     "no-list": lambda checkpoint: (checkpoint / COMPLETE).unlink(),
-    "broken-list": damage_list,
+    "broken-list": lambda checkpoint: (checkpoint / COMPLETE).write_text("{"),
     "no-weights": lambda checkpoint: (checkpoint / STATE).unlink(),
     "no-state": lambda checkpoint: (checkpoint / "trainer_state.json").unlink(),
 }
@@ -207,58 +191,32 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     assert str(caught.value) == message
 
 
-def test_recovery_in_bfloat16_goes_on_as_well(tmp_path: Path) -> None:
+def a_recovery(folder: Path) -> dict[str, Any]:
+    """In bfloat16, from a teacher's answers and hidden states."""
     encoded = make_encoded()
-    cache = make_cache(tmp_path / "cache", encoded, build_bert(1))
-    context = make_context(precision="bfloat16")
-    distillation = Distillation(cache, hidden_weight=1.0)
-
-    def what(folder: Path) -> dict[str, Any]:
-        training = make_training(folder, encoded, name="recover-10", epochs=2, distillation=distillation)
-        return {"model": build_bert(3), "training": training, "context": context}
-
-    expected = finish(tmp_path / "whole", **what(tmp_path / "whole"))
-    interrupted(killed_at_step(6), tmp_path / "killed", **what(tmp_path / "killed"))
-    assert same(finish(tmp_path / "killed", **what(tmp_path / "killed")), expected)
-    assert {"task", "logits", "hidden"} <= set(expected[1][0])
-    assert all(value.dtype == torch.float32 for value in expected[0].values())
+    distillation = Distillation(make_cache(folder.parent / "cache", encoded, build_bert(1)), hidden_weight=1.0)
+    training = make_training(folder, encoded, name="recover-10", epochs=2, distillation=distillation)
+    return {"model": build_bert(3), "training": training, "context": make_context(precision="bfloat16")}
 
 
-def test_an_adapter_goes_on_as_well(tmp_path: Path) -> None:
+def an_adapter(folder: Path) -> dict[str, Any]:
     from peft import LoraConfig, get_peft_model
 
-    def what(folder: Path) -> dict[str, Any]:
-        encoded = make_encoded(is_regression=True)
-        settings = LoraConfig(r=2, target_modules=["query", "value"], modules_to_save=["classifier"])
-        torch.manual_seed(0)
-        model = get_peft_model(build_bert(num_labels=1), settings)
-        training = make_training(folder, encoded, name="teacher", epochs=2)
-        return {"model": model, "training": training, "context": make_context(is_regression=True)}
+    settings = LoraConfig(r=2, target_modules=["query", "value"], modules_to_save=["classifier"])
+    torch.manual_seed(0)
+    model = get_peft_model(build_bert(num_labels=1), settings)
+    training = make_training(folder, make_encoded(is_regression=True), name="teacher", epochs=2)
+    return {"model": model, "training": training, "context": make_context(is_regression=True)}
 
+
+@pytest.mark.parametrize("what", [a_recovery, an_adapter])
+def test_other_stages_go_on_as_well(tmp_path: Path, what: Callable[[Path], dict[str, Any]]) -> None:
     expected = finish(tmp_path / "whole", **what(tmp_path / "whole"))
     interrupted(killed_at_step(5), tmp_path / "killed", **what(tmp_path / "killed"))
     assert same(finish(tmp_path / "killed", **what(tmp_path / "killed")), expected)
-
-
-def test_a_write_cut_short_never_looks_like_a_checkpoint(
-    tmp_path: Path, uninterrupted: Result, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What SIGKILL leaves in the middle of a write: half a file, and nothing tidied up."""
-    save = torch.save
-
-    def save_half(value: Any, path: Any, *args: Any, **kwargs: Any) -> None:
-        save(value, path, *args, **kwargs)
-        if "checkpoint-6" in str(path):
-            os.truncate(path, 50)
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(torch, "save", save_half)
-        interrupted(contextlib.nullcontext(), tmp_path)
-    assert (tmp_path / "staging" / "checkpoint-6").is_dir()
-    assert newest_checkpoint(tmp_path) == tmp_path / "checkpoint-4"
-    assert same(finish(tmp_path), uninterrupted)
-    assert [path.name for path in tmp_path.iterdir()] == ["result"]
+    if what is a_recovery:
+        assert {"task", "logits", "hidden"} <= set(expected[1][0])
+        assert all(value.dtype == torch.float32 for value in expected[0].values())
 
 
 def test_a_full_disk_is_said_in_one_line_and_loses_nothing(

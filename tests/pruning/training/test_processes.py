@@ -32,8 +32,6 @@ from tests.factories.small_training import BATCH, make_context, make_training
 from tests.factories.tiny_backbone import write_backbone
 from tests.interrupted_run import ROOT
 
-# ---- two processes, started by torchrun ----------------------------------------------------------------------------
-
 
 @dataclass(frozen=True)
 class Launched:
@@ -125,9 +123,6 @@ def test_a_failure_of_the_main_process_ends_the_others(launched: Launched) -> No
     assert all("another process of this run ended" in line for line in said[1:])
 
 
-# ---- one process ---------------------------------------------------------------------------------------------------
-
-
 def test_one_process_neither_joins_nor_waits() -> None:
     processes.join(True)
     with processes.main_first():
@@ -150,9 +145,6 @@ def test_one_process_takes_one_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     trainer = training.StudyTrainer(build_bert(), make_training(tmp_path), replace(make_context(), device=None))
     assert (trainer.args.n_gpu, trainer.args.train_batch_size) == (1, BATCH)
-
-
-# ---- batches dealt to processes ------------------------------------------------------------------------------------
 
 
 def shards(buckets: EpochBuckets, number: int) -> list[DataLoader]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -137,14 +136,3 @@ def test_an_interrupted_cache_is_computed_again(tmp_path: Path, tiny_bert: Any, 
     for path in (tmp_path / "expected").iterdir():
         assert (tmp_path / "cache" / path.name).read_bytes() == path.read_bytes()
     assert torch.equal(again.hidden(np.arange(22), 12), expected.hidden(np.arange(22), 12))
-
-
-def test_what_a_killed_run_left_is_swept(tmp_path: Path, tiny_bert: Any, encoded: Encoded) -> None:
-    expected = fill(tmp_path / "expected", tiny_bert, encoded)
-    partial = tmp_path / "cache.partial"
-    partial.mkdir()
-    (partial / "hidden.f16").write_bytes(b"x" * 10_000_000)
-    (partial / "cache.json").write_text(json.dumps({"states": 99, "width": 1}))
-    found = fill(tmp_path / "cache", tiny_bert, encoded)
-    assert np.array_equal(found.logits, expected.logits)
-    assert (tmp_path / "cache" / "hidden.f16").stat().st_size == hidden_bytes(encoded, STATES, WIDTH)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +14,7 @@ import torch
 
 from pruning.bert.gates import attach
 from pruning.bert.model import freeze_word_table
-from pruning.bert.slim_layer import slim_layers, slim_parameters, surviving_share, total_penalty
+from pruning.bert.slim_layer import slim_parameters, surviving_share, total_penalty
 from pruning.data import EpochBuckets
 from pruning.errors import TrainingError
 from pruning.losses import hidden_loss, logits_loss, task_loss
@@ -23,7 +22,6 @@ from pruning.training import trainer as training
 from pruning.training.context import native_bfloat16, resolve_precision
 from pruning.training.trainer import Distillation, StudyTrainer, train
 from tests.conftest import build_bert
-from tests.factories.quick_run import frozen_garbage
 from tests.factories.small_training import (
     BATCH,
     EPOCHS,
@@ -45,17 +43,8 @@ from tests.factories.small_training import (
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick() -> Iterator[None]:
-    with frozen_garbage():
-        yield
-
-
 def batch_of(trainer: StudyTrainer, index: list[int]) -> dict[str, torch.Tensor]:
     return trainer.data_collator(index)  # type: ignore[return-value, arg-type]
-
-
-# ---- a batch's loss -----------------------------------------------------------------------------------------------
 
 
 def test_a_batchs_loss_is_the_sum_of_its_parts(tmp_path: Path) -> None:
@@ -127,9 +116,6 @@ def test_hidden_states_are_matched_where_both_read_the_same_tokens(tmp_path: Pat
     assert math.isfinite(short.item())
 
 
-# ---- optimiser, order, schedule ------------------------------------------------------------------------------------
-
-
 def test_every_trained_parameter_is_in_exactly_one_group(tmp_path: Path) -> None:
     model = attach(build_bert())
     freeze_word_table(model)
@@ -145,13 +131,8 @@ def test_every_trained_parameter_is_in_exactly_one_group(tmp_path: Path) -> None
     assert (matrices["lr"], vectors["lr"], factors["lr"]) == (1e-3, 1e-3, 0.02)
     assert (matrices["weight_decay"], vectors["weight_decay"], factors["weight_decay"]) == (0.01, 0.0, 0.0)
     assert trainer.create_optimizer() is trainer.optimizer  # made once
-
-
-def test_without_slim_layers_there_are_two_groups(tmp_path: Path) -> None:
-    model = build_bert()
-    groups = make_trainer(model, make_training(tmp_path)).create_optimizer().param_groups
-    assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
-    assert len(groups) == 2
+    without = make_trainer(build_bert(), make_training(tmp_path)).create_optimizer().param_groups
+    assert [len(group["params"]) for group in without] == [len(matrices["params"]) + 1, len(vectors["params"])]
 
 
 def test_batches_come_in_the_order_of_epoch_buckets(tmp_path: Path) -> None:
@@ -172,14 +153,6 @@ def test_rates_rise_then_fall_and_keep_their_proportion(tmp_path: Path) -> None:
         train(attach(build_bert()), make_training(tmp_path, alpha_rate=0.02), context)
     shares = [min(step / 3, (STEPS - step) / 9) for step in range(STEPS)]
     np.testing.assert_allclose(rates, [[1e-3 * share, 1e-3 * share, 0.02 * share] for share in shares])
-
-
-# ---- a whole stage -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    return finish(tmp_path_factory.mktemp("uninterrupted"))
 
 
 def test_training_trains(uninterrupted: Result) -> None:
@@ -212,21 +185,14 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: 
     assert not same(finish(tmp_path / "other", context=make_context(seed=6)), uninterrupted)
 
 
-# ---- what a person sees, and precision -----------------------------------------------------------------------------
-
-
-def test_progress_goes_to_standard_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_goes_to_standard_error_unless_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(slim_student(), slim_training(tmp_path), make_context(quiet=False))
     printed = capsys.readouterr()
     assert printed.out == ""
     for expected in ("slim: 100%", f"{STEPS}/{STEPS}", "loss=", "penalty=", "alive=", "accuracy=", "step/s"):
         assert expected in printed.err
-
-
-def test_quiet_is_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    finish(tmp_path)
-    printed = capsys.readouterr()
-    assert (printed.out, printed.err) == ("", "")
+    finish(tmp_path / "quiet")
+    assert tuple(capsys.readouterr()) == ("", "")
 
 
 def test_precision(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,13 +202,3 @@ def test_precision(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Path, "read_text", lambda self, flags=flags, **kwargs: f"flags\t: {flags}\n")
         assert native_bfloat16() is expected
         assert resolve_precision("auto") == ("bfloat16" if expected else "float32")
-
-
-def test_slim_layers_are_penalised_only_where_asked(tmp_path: Path) -> None:
-    model = attach(build_bert())
-    with_penalty = make_trainer(model, make_training(tmp_path, penalty_weight=1.0))
-    without = make_trainer(model, make_training(tmp_path))
-    batch = batch_of(without, [0, 1])
-    difference = with_penalty.compute_loss(model, dict(batch)) - without.compute_loss(model, dict(batch))
-    assert difference.item() == pytest.approx(total_penalty(model).item(), rel=1e-5)
-    assert len(slim_layers(model)) == 1 + 2 * 4
