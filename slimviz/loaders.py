@@ -5,7 +5,6 @@ Every cached function takes a stamp of the files it reads, so that a study that 
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from dataclasses import dataclass
@@ -15,13 +14,12 @@ import streamlit as st
 
 from pruning import study as store
 from pruning.bert.shapes import Masks
-from pruning.errors import StoreError
 from pruning.importance.factors import ImportanceFactors
 from pruning.selection.budget import Budget
 from pruning.selection.select import Selection, select
-from pruning.selection.settings import SelectionSettings
-from pruning.study import BrokenStudy, Study
+from pruning.study import BrokenStudy, SelectionRecord, Study
 from pruning.study.files import CORE_FILES, DOCUMENT_FILE
+from slimviz.frames.budgets import closest_budget
 
 Stamp = tuple[tuple[str, int, int], ...]
 SLOW_STAMP_SECONDS = 0.02
@@ -66,9 +64,9 @@ def factors(study: Study) -> ImportanceFactors:
     return _factors(study, _stamp(study.folder))
 
 
-def masks(study: Study, percent: str) -> Masks:
+def masks(study: Study, budget: str) -> Masks:
     """The stored masks of one budget; raises `StoreError` where they cannot be read."""
-    return _masks(study, percent, _stamp(study.folder))
+    return _masks(study, budget, _stamp(study.folder))
 
 
 def history(study: Study) -> list[dict]:
@@ -76,7 +74,7 @@ def history(study: Study) -> list[dict]:
     return _history(study, _stamp(study.folder))
 
 
-def selection(study: Study, percent: str) -> Selection:
+def selection(study: Study, density: str) -> Selection:
     """The selection re-run on the stored factors; raises `StoreError` or `SelectionError`.
 
     At a stored budget it runs exactly as it was stored. At any other total density it takes the criterion and the
@@ -84,15 +82,15 @@ def selection(study: Study, percent: str) -> Selection:
 
     Args:
         study: the study.
-        percent: total density in percent, "10".
+        density: name of a stored budget ("10", "flops-25"), or any other total density in percent ("7.3").
     """
-    return _selection(study, percent, _stamp(study.folder))
+    return _selection(study, density, _stamp(study.folder))
 
 
-def closest_budget(study: Study, percent: str) -> str:
-    """The stored budget whose density is the smallest factor away; a study without any raises ValueError."""
-    wanted = float(percent)
-    return min(study.data["selections"], key=lambda stored: abs(math.log(max(float(stored), 1e-9) / wanted)))
+def selection_record(study: Study, density: str) -> SelectionRecord:
+    """The stored selection that `selection` repeats, or takes criterion and settings from."""
+    stored = study.selections
+    return stored[density if density in stored else closest_budget(study, float(density) / 100)]
 
 
 def _stamp(folder: Path) -> Stamp:
@@ -149,9 +147,9 @@ def _factors(study: Study, stamp: Stamp) -> ImportanceFactors:
 
 
 @st.cache_data(show_spinner=False, max_entries=256, hash_funcs={Study: _address})
-def _masks(study: Study, percent: str, stamp: Stamp) -> Masks:
+def _masks(study: Study, budget: str, stamp: Stamp) -> Masks:
     del stamp
-    return store.load_masks(study, percent)
+    return store.load_masks(study, budget)
 
 
 @st.cache_data(show_spinner=False, max_entries=64, hash_funcs={Study: _address})
@@ -161,13 +159,7 @@ def _history(study: Study, stamp: Stamp) -> list[dict]:
 
 
 @st.cache_data(show_spinner=False, max_entries=512, hash_funcs={Study: _address})
-def _selection(study: Study, percent: str, stamp: Stamp) -> Selection:
-    closest = closest_budget(study, percent)
-    stored = study.data["selections"][closest]
-    try:
-        settings = SelectionSettings(**stored["settings"])
-    except (TypeError, ValueError) as error:
-        raise StoreError(f"{study.folder}: settings of the selection at {closest}%: {error}") from None
-    exact = float(closest) == float(percent)
-    budget = Budget(**stored["budget"]) if exact else Budget("total_density", float(percent) / 100)
-    return select(_factors(study, stamp), budget, settings, stored["criterion"], study.document.latency)
+def _selection(study: Study, density: str, stamp: Stamp) -> Selection:
+    stored = selection_record(study, density)
+    budget = stored.budget if density in study.selections else Budget("total_density", float(density) / 100)
+    return select(_factors(study, stamp), budget, stored.settings, stored.criterion, study.document.latency)

@@ -7,69 +7,74 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from slimviz.frames.results import Scored, Summary
 from slimviz.frames.tidy import count_of, groups, known, records
-from slimviz.theme import layer_title, listing, percent_text, score_text, times_text
+from slimviz.theme import budget_title, budget_words, layer_title, listing, percent_text, score_text, times_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def overview_headline(rows: Sequence[Mapping[str, Any]], percent: str) -> str:
+def overview_headline(rows: Sequence[Summary], budget: str) -> str:
     """What the slim networks of one budget keep, on average, and how much faster they are.
 
     Args:
-        rows: one per study, see `overview_row`.
-        percent: the budget.
+        rows: one per study.
+        budget: theirs.
     """
-    measured = [dict(row) for row in rows if row["retention"] is not None]
+    measured = [row for row in rows if row.retention is not None]
+    of_one, of_several = budget_words(budget, "its teacher's"), budget_words(budget, "their teachers'")
     if not measured:
-        return f"No study has results at {percent}% of its teacher's parameters yet."
-    retention = percent_text(fmean(known(measured, "retention")))
-    above, faster = known(measured, "retention_above_floor"), known(measured, "speedup_32")
+        return f"No study has results at {of_one} yet."
+    retention = percent_text(fmean(known(row.retention for row in measured)))
+    above = known(row.retention_above_floor for row in measured)
+    faster = known(row.speedup_32 for row in measured)
     floor = f" ({percent_text(fmean(above))} of what lies above the floor)" if above else ""
     if len(measured) == 1:
         row = measured[0]
         speed = f", and answers {times_text(faster[0])} as fast at batch 32" if faster else ""
         return (
-            f"At {percent}% of its teacher's parameters, the slim network for {row['title']} keeps {retention} of "
-            f"the teacher's {row['metric']}{floor}{speed}."
+            f"At {of_one}, the slim network for {row.title} keeps {retention} of "
+            f"the teacher's {row.metric}{floor}{speed}."
         )
     speed = f", and answer {times_text(fmean(faster))} as fast at batch 32" if faster else ""
     return (
-        f"At {percent}% of their teachers' parameters, the {len(measured)} slim networks keep {retention} of their "
+        f"At {of_several}, the {len(measured)} slim networks keep {retention} of their "
         f"teachers' scores on average{floor}{speed}."
     )
 
 
-def teacher_sentence(row: Mapping[str, Any]) -> str | None:
+def teacher_sentence(title: str, teacher: Scored, floor: float) -> str | None:
     """A caution where the teacher's accuracy is not clearly above the floor: what is kept of it then says little.
 
     Args:
-        row: see `overview_row`.
+        title: the study's.
+        teacher: its score by the main metric.
+        floor: what knowing nothing scores.
 
     Returns:
         None where the teacher is more than two standard errors of the floor above it, or where nothing was counted.
     """
-    score, floor, count = row["teacher_score"], row["floor"], row["teacher_count"]
-    if row["teacher_correct"] is None or floor is None or not count:
+    score, count = teacher.score, teacher.count
+    if teacher.correct is None or score is None or not count:
         return None
-    if score - floor > 2 * math.sqrt(floor * (1 - floor) / count):
+    if score - floor > 2 * math.sqrt(max(0.0, floor * (1 - floor)) / count):
         return None
     return (
-        f"{row['title']}'s teacher is not clearly above the floor itself ({score_text(score)} against "
+        f"{title}'s teacher is not clearly above the floor itself ({score_text(score)} against "
         f"{score_text(floor)} on {count:,} examples): what is kept of it, and by which heads, says little of the task."
     )
 
 
-def budget_sentence(rows: Sequence[Mapping[str, Any]], title: str) -> str:
-    """How a study's retention falls with the budget, and which budgets have weights (rows as above)."""
-    measured = [row for row in rows if row["retention"] is not None]
+def budget_sentence(rows: Sequence[Summary], title: str) -> str:
+    """How a study's retention falls with the budget, and which budgets have weights (a row for each)."""
+    measured = [row for row in rows if row.retention is not None]
     if not measured:
         return f"{title} has no results yet."
-    kept = listing([f"{percent_text(row['retention'])} at {row['percent']}%" for row in measured])
-    shipped = [f"{row['percent']}%" for row in rows if row["ships_weights"]]
+    kept = listing([f"{percent_text(row.retention)} at {budget_title(row.budget)}" for row in measured])
+    shipped = [budget_title(row.budget) for row in rows if row.ships_weights]
     weights = f"weights are stored at {listing(shipped)}" if shipped else "no weights are stored"
-    return f"{title} keeps {kept} of its teacher's {measured[0]['metric']}; {weights}."
+    return f"{title} keeps {kept} of its teacher's {measured[0].metric}; {weights}."
 
 
 def map_sentence(survival: pd.DataFrame) -> str:
@@ -125,17 +130,17 @@ def strip_sentence(units: pd.DataFrame, layer: int) -> str:
     return f"{name} keeps {listing(parts)} units.{note}"
 
 
-def heads_sentence(heads: pd.DataFrame, percent: str) -> str:
+def heads_sentence(heads: pd.DataFrame, budget: str) -> str:
     """How many heads each task keeps, and how many they share."""
     by_study = [set(_kept_heads(part)) for _, part in groups(heads, "study")]
     total = len(heads) // len(by_study)
     if len(by_study) == 1:
-        return f"At {percent}% of the parameters, {len(by_study[0])} of {total} heads survive."
+        return f"At {budget_words(budget, 'the')}, {len(by_study[0])} of {total} heads survive."
     counts = sorted(map(len, by_study))
     spread = f"{counts[0]} to {counts[-1]}" if counts[0] != counts[-1] else str(counts[0])
     everywhere, somewhere = set.intersection(*by_study), set.union(*by_study)
     return (
-        f"At {percent}% of the parameters each task keeps {spread} of {total} heads; "
+        f"At {budget_words(budget, 'the')} each task keeps {spread} of {total} heads; "
         f"{_heads(len(everywhere))} in every task shown, {_heads(total - len(somewhere))} in none."
     )
 

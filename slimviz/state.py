@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -59,19 +59,25 @@ def parse_choices(what: str, raw: str | None, allowed: Sequence[str], fallback: 
     return Parsed(shown, f"{found}: expected some of {known}; showing {plain(', '.join(shown))}.")
 
 
-def parse_number(what: str, raw: str | None, lowest: float, highest: float, fallback: float) -> Parsed[float]:
-    """A number within bounds."""
-    if raw is None:
-        return Parsed(fallback)
+def parse_density(raw: str | None, lowest: float, stored: Collection[str], fallback: str) -> Parsed[str]:
+    """A stored budget's name, or a total density in percent as the URL writes it ("7.3").
+
+    Args:
+        raw: text from the URL; None where it says nothing.
+        lowest: the smallest density in percent.
+        stored: names of the budgets.
+        fallback: taken where the URL says nothing, or something else.
+    """
+    if raw is None or raw in stored:
+        return Parsed(fallback if raw is None else raw)
     try:
         value = float(raw)
     except ValueError:
         value = math.nan
-    if lowest <= value <= highest:
-        return Parsed(value)
-    return Parsed(
-        fallback, f"{what} {quoted(raw)}: expected a number from {lowest:g} to {highest:g}; showing {fallback:g}."
-    )
+    if lowest <= value <= 100:
+        return Parsed(f"{value:g}")
+    expected = f"expected a number from {lowest:g} to 100"
+    return Parsed(fallback, f"Density {quoted(raw)}: {expected}; showing {plain(fallback)}.")
 
 
 def parse_head(raw: str | None, layers: int, heads: int) -> Parsed[tuple[int, int] | None]:

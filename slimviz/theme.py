@@ -137,6 +137,7 @@ CRITERION_TITLES = {
     "taylor": "Taylor (|α · gradient|)",
     "magnitude": "Weight magnitude",
 }
+BUDGET_NOUNS = {"": "parameters", "encoder": "encoder parameters", "flops": "FLOPs", "latency": "latency"}
 COMPONENT_TITLES = {"embeddings": "Embeddings", "encoder": "Encoder", "pooler": "Pooler", "head": "Classifier"}
 
 
@@ -150,10 +151,16 @@ def criterion_title(name: str) -> str:
     return CRITERION_TITLES.get(name, name.replace("_", " "))
 
 
-def variant_title(variant: str) -> str:
-    """A variant's name as printed: "slim-10" is "slim, 10%"."""
-    kind, _, percent = variant.rpartition("-")
-    return f"{kind}, {percent}%" if kind else variant
+def budget_title(budget: str) -> str:
+    """A budget's name as printed: "10" is "10%", "flops-25" is "25% of FLOPs"."""
+    word, _, percent = budget.rpartition("-")
+    return f"{percent}% of {BUDGET_NOUNS.get(word, word)}" if word else f"{percent}%"
+
+
+def budget_words(budget: str, whose: str) -> str:
+    """A budget inside a sentence: "10% of the teacher's parameters", "25% of the teacher's FLOPs"."""
+    word, _, percent = budget.rpartition("-")
+    return f"{percent}% of {whose} {BUDGET_NOUNS.get(word, word)}"
 
 
 def layer_title(layer: int) -> str:

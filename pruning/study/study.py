@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,13 +124,6 @@ class Study:
         from pruning.study.networks import load_network
 
         return load_network(self, variant)
-
-    @cached_property
-    def data(self) -> dict[str, Any]:
-        """TEMPORARY, for the dashboard until it reads `document`: `study.json` as schema 1 wrote it. Do not change."""
-        from pruning.study.upgrade import as_schema_1
-
-        return as_schema_1(self.document)
 
 
 def _checked(study: Study, path: str) -> bytes:

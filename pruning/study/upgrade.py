@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from pruning.config import FLAT_NAMES, StudyConfig, with_settings
+from pruning.config import StudyConfig, with_settings
 from pruning.errors import SlimVizError, StoreError
 from pruning.records import to_plain
 from pruning.study.atomic import present_folder
@@ -122,27 +122,3 @@ def _result(row: dict[str, Any], study_seed: int) -> dict[str, Any]:
         variant = variant.replace(seed=row["seed"])
     rest = {key: value for key, value in row.items() if key != "seed"}
     return rest | {"variant": to_plain(variant), "selection": variant.budget}
-
-
-def as_schema_1(document: Document) -> dict[str, Any]:
-    """The inverse of `from_schema_1`. TEMPORARY: for the dashboard until it reads typed documents, and for tests."""
-    data, seed = to_plain(document), document.provenance.seed
-    flat = {dotted: name for name, dotted in FLAT_NAMES.items()}
-    config: dict[str, Any] = {}
-    for name, value in data["config"].items():
-        if name == "selection" or not isinstance(value, dict):
-            config[name] = value
-        else:
-            config |= {flat[f"{name}.{setting}"]: inner for setting, inner in value.items()}
-    config.pop("budget_kind", None)
-    data |= {"schema": 1, "config": config}
-    for row, result in zip(data["results"], document.results, strict=True):
-        row |= {"variant": str(result.variant), "seed": seed if result.variant.seed is None else result.variant.seed}
-        del row["selection"]
-    for row, speed in zip(data["speed"], document.speed, strict=True):
-        row["variant"] = str(speed.variant)
-    for selection in data["selections"].values():
-        network = selection["network"]
-        extras = {name: network["vocabulary" if name == "pieces" else name] for name in SELECTION_EXTRAS}
-        selection |= extras
-    return data

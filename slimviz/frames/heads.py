@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pruning.bert.shapes import Masks, Site
+from pruning.bert.shapes import Masks
 from pruning.importance.factors import ImportanceFactors
 from pruning.study import Study
 from slimviz.frames.importance import relative_importance, shade_of
-
-HEAD_CRITERIA = ("alpha", "head_gradient", "taylor", "magnitude")  # order in which they are offered
 
 
 @dataclass(frozen=True)
@@ -29,14 +27,14 @@ class HeadStudy:
 def group_name(study: Study) -> str:
     """Studies share a map only where this agrees: same backbone, same layers and heads."""
     shape = study.shape
-    return f"{study.data['backbone']['name']} ({shape.layers} × {shape.heads} heads of {shape.head_size})"
+    return f"{study.document.backbone.name} ({shape.layers} × {shape.heads} heads of {shape.head_size})"
 
 
 def backbone_groups(studies: Mapping[str, Study]) -> dict[str, list[str]]:
     """Keys of studies by backbone; backbones of one name but with other weights are told apart."""
     groups: dict[tuple[str, str], list[str]] = {}
     for key, study in studies.items():
-        groups.setdefault((group_name(study), study.data["backbone"]["sha256"]), []).append(key)
+        groups.setdefault((group_name(study), study.document.backbone.sha256), []).append(key)
     names = [name for name, _ in groups]
     return {
         name if names.count(name) == 1 else f"{name}, weights {sha256[:6]}": keys
@@ -46,22 +44,8 @@ def backbone_groups(studies: Mapping[str, Study]) -> dict[str, list[str]]:
 
 def criteria(studies: list[HeadStudy]) -> list[str]:
     """Criteria that every one of these studies has for its heads."""
-    common = set.intersection(
-        *(
-            {name for name, sites in study.factors.by_criterion.items() if Site.ATTENTION_CONTEXT in sites}
-            for study in studies
-        )
-    )
-    return sorted(common, key=lambda name: (HEAD_CRITERIA.index(name) if name in HEAD_CRITERIA else 99, name))
-
-
-def head_importance(factors: ImportanceFactors, criterion: str) -> np.ndarray:
-    """Importance per head, (layers, heads): the mean over its context units where the criterion ranks units."""
-    shape = factors.shape
-    values = np.abs(factors.by_criterion[criterion][Site.ATTENTION_CONTEXT]).astype(np.float64)
-    if values.shape == (shape.layers, shape.heads):
-        return values
-    return values.reshape(shape.layers, shape.heads, shape.head_size).mean(-1)
+    first, *others = (study.factors.head_criteria for study in studies)
+    return [name for name in first if all(name in other for other in others)]
 
 
 def head_frame(studies: list[HeadStudy], criterion: str, scale: str = "value") -> pd.DataFrame:
@@ -80,7 +64,7 @@ def head_frame(studies: list[HeadStudy], criterion: str, scale: str = "value") -
     parts = []
     for study in studies:
         shape = study.factors.shape
-        values = head_importance(study.factors, criterion)
+        values = study.factors.heads(criterion).astype(np.float64)
         units = study.masks.heads(shape)
         layers, heads = np.indices(values.shape)
         relative = relative_importance(values, units > 0).ravel()

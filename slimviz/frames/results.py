@@ -1,14 +1,82 @@
-"""What a study says of its networks: budgets, scores, speed, and all that Overview shows of one budget."""
+"""What a study says of its networks: scores, speed, and all that Overview shows of one budget."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
-from pruning.study import Study
+from pruning.measure.intervals import Interval
+from pruning.study import Result, Speed, Study
+from pruning.variants import TEACHER, Variant, one_shot, slim
 from slimviz.frames.provenance import conditions_text
 
 FLOP_LENGTH = 32  # tokens: the length at which FLOPs are counted and speed-ups quoted
 SPEED_LENGTHS = (FLOP_LENGTH, "real", 64, 128, 16)  # which measured length stands for the speed-up, best first
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One network's score by the task's main metric; None where it was not measured.
+
+    Attributes:
+        score: the main metric.
+        correct: how many were right, where that is what the metric counts.
+        count: examples.
+        size_bytes: on disk.
+    """
+
+    score: float | None = None
+    correct: int | None = None
+    count: int | None = None
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One study at one budget; None where a number was not measured.
+
+    Attributes:
+        key: the study's in the URL.
+        title: the study as printed.
+        metric: the main one, as printed.
+        budget: name of the budget.
+        split: that all of this was measured on.
+        floor: what knowing nothing scores.
+        teacher: the teacher's score.
+        slim: the slim network's.
+        one_shot: the same before recovery.
+        others: further metrics: title, the slim network's value, the teacher's.
+        interval: of the difference to the teacher.
+        retention: the slim network's metric over the teacher's.
+        retention_above_floor: the same above the floor.
+        total_density: of the slim network.
+        encoder_density: of its layers.
+        flop_ratio: to the teacher's.
+        speedup_1: measured at batch 1.
+        speedup_32: measured at batch 32.
+        conditions: what the speed was measured on.
+        ships_weights: whether the slim network's weights are here.
+    """
+
+    key: str
+    title: str
+    metric: str
+    budget: str
+    split: str | None
+    floor: float
+    teacher: Scored
+    slim: Scored
+    one_shot: Scored
+    others: tuple[tuple[str, float | None, float | None], ...]
+    interval: Interval | None
+    retention: float | None
+    retention_above_floor: float | None
+    total_density: float | None
+    encoder_density: float | None
+    flop_ratio: float | None
+    speedup_1: float | None
+    speedup_32: float | None
+    conditions: str | None
+    ships_weights: bool
 
 
 def study_title(key: str, study: Study) -> str:
@@ -16,66 +84,55 @@ def study_title(key: str, study: Study) -> str:
     return study.task.title if key == study.task.name else f"{study.task.title} ({key})"
 
 
-def budgets(study: Study) -> list[str]:
-    """Budgets with masks, as stored ("10"), largest first."""
-    return sorted(study.data["selections"], key=float, reverse=True)
-
-
-def default_budget(percents: list[str]) -> str:
-    """The budget that a page opens with: 10%, or else the smallest."""
-    return "10" if "10" in percents else percents[-1]
-
-
-def main_result(study: Study, variant: str) -> dict[str, Any] | None:
-    """A variant's result on the task's main validation split, with the study's own seed where it has several."""
-    found = [result for result in study.data["results"] if result["variant"] == variant]
-    split, seed = study.task.validation[0], study.data["provenance"]["seed"]
-    found.sort(key=lambda result: (result["split"] != split, result["seed"] != seed))
-    return found[0] if found else None
-
-
-def main_speed(study: Study, variant: str, batch: int) -> dict[str, Any] | None:
+def main_speed(study: Study, variant: Variant, batch: int) -> Speed | None:
     """A variant's measured speed at a batch size, at 32 tokens where that was measured."""
-    rows = [row for row in study.data["speed"] if row["variant"] == variant and row["batch"] == batch]
-    rows.sort(key=lambda row: SPEED_LENGTHS.index(row["length"]) if row["length"] in SPEED_LENGTHS else 99)
+    rows = [row for row in study.document.speed if row.variant == variant and row.batch == batch]
+    rows.sort(key=lambda row: SPEED_LENGTHS.index(row.length) if row.length in SPEED_LENGTHS else 99)
     return rows[0] if rows else None
 
 
-def overview_row(key: str, study: Study, percent: str) -> dict[str, Any]:
-    """All that Overview says about one study at one budget; None where a number was not measured."""
-    task = study.task
-    metric = task.main_metric
-    teacher, slim, one_shot = (
-        main_result(study, name) for name in ("teacher", f"slim-{percent}", f"one-shot-{percent}")
+def summarise(key: str, study: Study, budget: str) -> Summary:
+    """All that Overview says about one study at one budget."""
+    task, variant = study.task, slim(budget)
+    result, cut = study.result(variant), study.result(one_shot(budget))
+    teacher = study.result(TEACHER, result.split if result else None)
+    either = result or teacher
+    densities = result or study.selections.get(budget)
+    speed = {batch: main_speed(study, variant, batch) for batch in (1, 32)}
+    timed = speed[32] or speed[1]
+    return Summary(
+        key=key,
+        title=study_title(key, study),
+        metric=task.metric_title(),
+        budget=budget,
+        split=either.split if either else None,
+        floor=study.document.floor[task.main_metric],
+        teacher=_scored(study, teacher),
+        slim=_scored(study, result),
+        one_shot=_scored(study, cut),
+        others=tuple(
+            (task.metric_title(name), _metric(result, name), _metric(teacher, name)) for name in task.metrics[1:]
+        ),
+        interval=result.interval if result else None,
+        retention=result.retention if result else None,
+        retention_above_floor=result.retention_above_floor if result else None,
+        total_density=densities.total_density if densities else None,
+        encoder_density=densities.encoder_density if densities else None,
+        flop_ratio=result.flop_ratio if result else None,
+        speedup_1=speed[1].speedup if speed[1] else None,
+        speedup_32=speed[32].speedup if speed[32] else None,
+        conditions=conditions_text(timed) if timed else None,
+        ships_weights=study.weights(variant) is not None,
     )
-    interval = (slim or {}).get("interval") or {}
-    row: dict[str, Any] = {
-        "study": key,
-        "title": study_title(key, study),
-        "metric": task.metric_title(),
-        "percent": percent,
-        "split": (slim or teacher or {}).get("split"),
-        "floor": study.data["floor"].get(metric),
-        "interval_low": interval.get("low"),
-        "interval_high": interval.get("high"),
-        "difference": interval.get("difference"),
-    }
-    for name, result in (("teacher", teacher), ("slim", slim), ("one_shot", one_shot)):
-        row[f"{name}_score"] = result["metrics"].get(metric) if result else None
-        counted = result["correct"] if result and metric == "accuracy" else None
-        row[f"{name}_correct"], row[f"{name}_count"] = counted, result["count"] if result else None
-        row[f"{name}_bytes"] = result["size_bytes"] if result else None
-    row["others"] = [
-        (task.metric_title(other), *(result["metrics"].get(other) if result else None for result in (slim, teacher)))
-        for other in task.metrics[1:]
-    ]
-    for name in ("retention", "retention_above_floor", "total_density", "encoder_density", "flop_ratio"):
-        row[name] = slim[name] if slim else None
-    if slim is None and percent in study.data["selections"]:
-        row |= {name: study.data["selections"][percent][name] for name in ("total_density", "encoder_density")}
-    for batch in (1, 32):
-        speed = main_speed(study, f"slim-{percent}", batch)
-        row[f"speedup_{batch}"] = speed["speedup"] if speed else None
-        row["conditions"] = conditions_text(speed) if speed else row.get("conditions")
-    row["ships_weights"] = study.weights(f"slim-{percent}") is not None
-    return row
+
+
+def _metric(result: Result | None, name: str) -> float | None:
+    return result.metrics[name] if result else None
+
+
+def _scored(study: Study, result: Result | None) -> Scored:
+    if result is None:
+        return Scored()
+    metric = study.task.main_metric
+    correct = result.correct if metric == "accuracy" else None
+    return Scored(result.metrics[metric], correct, result.count, result.size_bytes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from pruning.bert.counts import attention_parameters, count_flops, ffn_parameter
 from pruning.bert.shapes import LAYER_SITES, Masks, NetworkShape, Site
 from pruning.importance.factors import ImportanceFactors
 from pruning.selection.select import FLOP_LENGTH, Selection
+from pruning.selection.settings import SelectionSettings
 from slimviz.frames.importance import relative_importance, shade_of
 from slimviz.frames.tidy import count_of, frame_of, groups, only, records
 from slimviz.theme import SITE_TITLES, amount_text, layer_title, value_text
@@ -20,10 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def open_sites(masks: Masks, settings: Mapping[str, Any]) -> list[Site]:
+def open_sites(masks: Masks, settings: SelectionSettings) -> list[Site]:
     """Layer sites that the selection could cut, or did."""
-    named = set(settings.get("sites", ()))
-    return [site for site in LAYER_SITES if site in named or not masks[site].all()]
+    return [site for site in LAYER_SITES if site in settings.sites or not masks[site].all()]
 
 
 def survival_frame(masks: Masks) -> pd.DataFrame:
@@ -133,10 +133,11 @@ def unit_frame(
     import pandas as pd
 
     parts = []
+    stored = factors.stored(criterion)
     for site in LAYER_SITES:
-        if site not in factors.by_criterion[criterion]:
+        if site not in stored:
             continue
-        values = np.abs(factors.by_criterion[criterion][site][layer]).astype(np.float64)
+        values = np.abs(stored[site][layer]).astype(np.float64)
         if len(values) != len(masks[site][layer]):
             continue  # one value a head: nothing to say about units
         order = np.arange(len(values)) if in_order else np.lexsort((~masks[site][layer], -values))

@@ -35,9 +35,9 @@ def groups(frame: pd.DataFrame, column: str) -> list[tuple[str, pd.DataFrame]]:
     return [(str(name), part) for name, part in frame.groupby(column, sort=False)]
 
 
-def known(rows: Iterable[dict[str, Any]], column: str) -> list[float]:
-    """A column's numbers, without those that are missing."""
-    return [float(row[column]) for row in rows if row[column] is not None]
+def known(values: Iterable[float | None]) -> list[float]:
+    """Numbers, without those that are missing."""
+    return [value for value in values if value is not None]
 
 
 def count_of(frame: pd.DataFrame, column: str) -> int:

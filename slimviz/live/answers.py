@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pruning.errors import MeasureError
+from pruning.variants import Variant
 from slimviz.live.networks import Network, computing
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Answer:
     """What one network says about one text.
 
     Attributes:
-        variant: "teacher" or "slim-<percent>".
+        variant: whose answer it is.
         probabilities: one per label, or None for a regression.
         score: of a regression, else None.
         latency_ms: median of `runs` forward passes.
@@ -34,7 +35,7 @@ class Answer:
         left_out: word pieces beyond the longest text that the network reads.
     """
 
-    variant: str
+    variant: Variant
     probabilities: tuple[float, ...] | None
     score: float | None
     latency_ms: float

@@ -18,12 +18,12 @@ import streamlit as st
 from pruning.errors import SlimVizError, StoreError
 from pruning.measure import network as measure
 from pruning.study import Study
+from pruning.variants import TEACHER, Variant, slim
+from slimviz.frames.budgets import budgets
 
 if TYPE_CHECKING:
     from pruning.measure.devices import DeviceInfo
 
-TEACHER = "teacher"
-MAX_TOKENS = 128  # where a study does not say what it was trained with
 CACHED_NETWORKS = 6  # three studies' teachers and slim networks; a teacher of BERT-base's size takes 440 MB
 
 
@@ -32,22 +32,15 @@ class Network(measure.Network):
     """A network ready to answer: its model is shared by all sessions, so never changed.
 
     Attributes:
-        variant: "teacher" or "slim-<percent>".
+        variant: which one of its study.
     """
 
-    variant: str = TEACHER
+    variant: Variant = TEACHER
 
 
 def slim_budgets(study: Study) -> list[str]:
-    """Budgets (percent) whose slim network's weights are here, the largest first."""
-    shipped = [percent for percent in study.data["selections"] if study.weights(f"slim-{percent}") is not None]
-    return sorted(shipped, key=float, reverse=True)
-
-
-def max_length(study: Study) -> int:
-    """Longest text in tokens that the study was made for."""
-    stored = study.data["config"].get("max_length")
-    return stored if isinstance(stored, int) and 8 <= stored <= 512 else MAX_TOKENS
+    """Budgets whose slim network's weights are here, the largest first."""
+    return [budget for budget in budgets(study) if study.weights(slim(budget)) is not None]
 
 
 def version(study: Study) -> int:
@@ -58,14 +51,17 @@ def version(study: Study) -> int:
         return 0
 
 
-def load_network(study: Study, variant: str, device: str = "cpu") -> Network:
+def load_network(study: Study, variant: Variant, device: str = "cpu") -> Network:
     """A study's network, from the cache where it is there; raises `SlimVizError` in one line."""
     return _load_network(str(study.folder), version(study), variant, device, study)
 
 
-def load_networks(study: Study, variants: Sequence[str], device: str = "cpu") -> tuple[list[Network], dict[str, str]]:
+def load_networks(
+    study: Study, variants: Sequence[Variant], device: str = "cpu"
+) -> tuple[list[Network], dict[Variant, str]]:
     """Several networks: those that load, and why the others do not."""
-    networks, problems = [], {}
+    networks: list[Network] = []
+    problems: dict[Variant, str] = {}
     for variant in variants:
         try:
             networks.append(load_network(study, variant, device))
@@ -87,8 +83,8 @@ def _spare_the_collector() -> None:
     gc.freeze()
 
 
-@st.cache_resource(max_entries=CACHED_NETWORKS, show_spinner=False)
-def _load_network(folder: str, stored_version: int, variant: str, device: str, _study: Study) -> Network:
+@st.cache_resource(max_entries=CACHED_NETWORKS, show_spinner=False, hash_funcs={Variant: str})
+def _load_network(folder: str, stored_version: int, variant: Variant, device: str, _study: Study) -> Network:
     del folder, stored_version  # only part of the cache's key
     where = f"{_study.name}/{variant}"
     if _study.weights(variant) is None:

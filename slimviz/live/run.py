@@ -18,10 +18,11 @@ import numpy as np
 from pruning.data.examples import Examples
 from pruning.measure.latency import summary
 from pruning.study import Study
+from pruning.variants import TEACHER
 from slimviz.live import answers
 from slimviz.live.answers import batch_of
 from slimviz.live.examples import Drawn
-from slimviz.live.networks import TEACHER, Network, computing
+from slimviz.live.networks import Network, computing
 
 LENGTHS = (16, 32, 64, 128)
 BATCHES = (1, 8, 32)
@@ -175,7 +176,7 @@ class LiveRun:
         return {
             "study": self.study.name,
             "task": self.study.task.name,
-            "network": network.variant,
+            "network": network.variant.name,
             "status": "complete" if self.is_complete else "stopped",
             "started": self.started.isoformat(timespec="seconds"),
             "device": network.device,
@@ -195,12 +196,11 @@ class LiveRun:
         """Metrics, counts and, but for the teacher, the paired interval against it."""
         from pruning.measure.metrics import floor
         from pruning.measure.scoring import score_logits
-        from pruning.variants import Variant
 
         if self.drawn is None or not self.answered:
             return {}
         task, labels = self.study.task, self.drawn.examples.labels[: self.answered]
-        variants = [Variant.parse(network.variant) for network in self.networks]
+        variants = [network.variant for network in self.networks]
         logits = {variant: np.concatenate(parts) for variant, parts in zip(variants, self._logits, strict=True)}
         lengths = {
             variant: (tokens / self.answered, truncated / self.answered)

@@ -8,8 +8,10 @@ import threading
 import time
 
 from pruning.study import Study, list_studies
+from pruning.variants import TEACHER, slim
+from slimviz.frames.budgets import default_budget
 from slimviz.live.answers import predict
-from slimviz.live.networks import TEACHER, load_networks, slim_budgets
+from slimviz.live.networks import load_networks, slim_budgets
 
 WARM_UP_VARIABLE = "SLIMVIZ_WARM_UP"
 WARM_UP_DELAY = 2.0  # seconds that belong to the first page alone: importing torch holds the interpreter's lock
@@ -54,7 +56,6 @@ def warm_up() -> None:
     study = next((entry for entry in list_studies() if isinstance(entry, Study) and slim_budgets(entry)), None)
     if study is None:
         return
-    budgets = slim_budgets(study)
-    networks, _ = load_networks(study, (TEACHER, f"slim-{'10' if '10' in budgets else budgets[-1]}"))
+    networks, _ = load_networks(study, (TEACHER, slim(default_budget(slim_budgets(study)))))
     if networks:
         predict(networks, "A first sentence.", "And a second one." if study.task.is_pair else None)

@@ -6,21 +6,22 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pruning.errors import SlimVizError
 from pruning.study import Study
 from slimviz import loaders, sentences, theme
 from slimviz.charts.head_map import CLICK, difference_map, head_map
 from slimviz.charts.scales import RANK_BOUNDS, RANK_TICKS, importance_bounds, importance_legend
 from slimviz.charts.similarity_map import similarity_map
+from slimviz.frames.budgets import budgets
 from slimviz.frames.heads import HeadStudy, backbone_groups, criteria, difference_frame, head_frame, similarity_frame
-from slimviz.frames.results import budgets, default_budget, overview_row, study_title
+from slimviz.frames.results import study_title, summarise
 from slimviz.frames.tidy import groups, only, records
 from slimviz.state import NONE, format_head, head_option_title, parse_head
 from slimviz.theme import Palette
 from slimviz.widgets import parameters
 from slimviz.widgets.appearance import current_palette
-from slimviz.widgets.choices import choose_scale
+from slimviz.widgets.choices import choose_budget, choose_scale
 from slimviz.widgets.frame import begin, warn_of_teacher
+from slimviz.widgets.guard import guard
 from slimviz.widgets.navigation import link
 
 MAPS_A_ROW = 3
@@ -31,31 +32,43 @@ Chosen = tuple[int, int] | None  # layer and head, from 0
 def render() -> None:
     """Draw the page."""
     library = begin("heads")
-    shown, percent = _choose_studies(library.studies)
+    shown, budget = _choose_studies(library.studies)
     for key, study in shown.items():
-        warn_of_teacher(overview_row(key, study, percent))
-    studies = _load(shown, percent)
+        with guard(f"The score of {study_title(key, study)}'s teacher"):
+            warn_of_teacher(summarise(key, study, budget))
+    studies = _load(shown, budget)
     if studies and not criteria(studies):
         st.info("These studies share no criterion that ranks attention heads, so there is nothing to map.")
     elif studies:
-        _explore(studies, percent)
+        _explore(studies, budget)
 
 
 @st.fragment
-def _explore(studies: list[HeadStudy], percent: str) -> None:
+def _explore(studies: list[HeadStudy], budget: str) -> None:
     """Everything that follows a click on a head; only this part runs again."""
     palette = current_palette()
     criterion, scale, chosen = _choose_view(studies)
-    heads = head_frame(studies, criterion, scale)
-    _maps(heads, percent, criterion, scale, chosen, palette)
+    frames = []
+    for study in studies:
+        with guard(study.title):
+            frames.append(head_frame([study], criterion, scale))
+    if not frames:
+        return
+    heads = pd.concat(frames, ignore_index=True)
+    with guard("The maps"):
+        _maps(heads, budget, criterion, scale, chosen, palette)
     if chosen is not None:
-        _head_card(heads, chosen, percent)
-    if len(studies) > 1:
-        _difference(heads, scale, chosen, palette)
-        _similarity(heads, palette)
+        with guard("This head"):
+            _head_card(heads, chosen, budget)
+    if len(frames) > 1:
+        with guard("The difference"):
+            _difference(heads, scale, chosen, palette)
+        with guard("The similarities"):
+            _similarity(heads, palette)
     else:
         st.info("Differences and similarities appear once two studies of the same backbone are shown.")
-    _table(heads)
+    with guard("The table"):
+        _table(heads)
 
 
 def _choose_studies(studies: dict[str, Study]) -> tuple[dict[str, Study], str]:
@@ -79,35 +92,26 @@ def _choose_studies(studies: dict[str, Study]) -> tuple[dict[str, Study], str]:
         chosen = parameters.choose_several(
             "Studies", "studies", keys, fallback=keys, what="study", format_func=lambda key: titles.get(key, key)
         )
-    percents = sorted({p for key in chosen for p in budgets(studies[key])}, key=float, reverse=True)
-    if not percents:
+    offered = budgets(*(studies[key] for key in chosen))
+    if not offered:
         st.info("None of these studies has a stored budget yet.")
         st.stop()
     with right:
-        percent = parameters.choose(
-            st.segmented_control,
-            "Budget",
-            "budget",
-            percents,
-            fallback=default_budget(percents),
-            format_func=lambda text: f"{text}%",
-            required=True,
-        )
-    return {key: studies[key] for key in chosen}, percent
+        budget = choose_budget(offered)
+    return {key: studies[key] for key in chosen}, budget
 
 
-def _load(studies: dict[str, Study], percent: str) -> list[HeadStudy]:
+def _load(studies: dict[str, Study], budget: str) -> list[HeadStudy]:
     """Factors and masks of the chosen studies; what cannot be read is said and left out."""
     loaded = []
     for key, study in studies.items():
         title = study_title(key, study)
-        if percent not in study.data["selections"]:
-            st.warning(f"{theme.plain(title)} has no masks at {theme.plain(percent)}%, so it is left out.")
+        if budget not in study.selections:
+            missing = theme.plain(theme.budget_title(budget))
+            st.warning(f"{theme.plain(title)} has no masks at {missing}, so it is left out.")
             continue
-        try:
-            loaded.append(HeadStudy(key, title, loaders.factors(study), loaders.masks(study, percent)))
-        except SlimVizError as error:
-            st.warning(f"{theme.plain(title)} is left out: {theme.plain(str(error))}")
+        with guard(title):
+            loaded.append(HeadStudy(key, title, loaders.factors(study), loaders.masks(study, budget)))
     return loaded
 
 
@@ -135,9 +139,9 @@ def _choose_view(studies: list[HeadStudy]) -> tuple[str, str, Chosen]:
     return criterion, scale, chosen
 
 
-def _maps(heads: pd.DataFrame, percent: str, criterion: str, scale: str, chosen: Chosen, palette: Palette) -> None:
+def _maps(heads: pd.DataFrame, budget: str, criterion: str, scale: str, chosen: Chosen, palette: Palette) -> None:
     """One map a study, all on one scale."""
-    sentence = sentences.heads_sentence(heads, percent)
+    sentence = sentences.heads_sentence(heads, budget)
     st.markdown(f"**{theme.plain(sentence)}**")
     by_rank = scale == "rank"
     bounds = RANK_BOUNDS if by_rank else importance_bounds(heads["relative"])
@@ -181,7 +185,7 @@ def _pick(key: str) -> None:
         parameters.change("head", NONE if parameters.read("head") == head else head)
 
 
-def _head_card(heads: pd.DataFrame, chosen: tuple[int, int], percent: str) -> None:
+def _head_card(heads: pd.DataFrame, chosen: tuple[int, int], budget: str) -> None:
     """One head: rank, importance and fate in every task shown."""
     place = {"layer": chosen[0] + 1, "head": chosen[1] + 1}
     rows = [row for row in records(heads) if all(row[name] == number for name, number in place.items())]
@@ -204,7 +208,7 @@ def _head_card(heads: pd.DataFrame, chosen: tuple[int, int], percent: str) -> No
         st.markdown("See it at work in the playground:")
         with st.container(horizontal=True):
             for row in rows:
-                link("playground", row["title"], study=row["study"], budget=percent, head=format_head(chosen))
+                link("playground", row["title"], study=row["study"], budget=budget, head=format_head(chosen))
 
 
 def _difference(heads: pd.DataFrame, scale: str, chosen: Chosen, palette: Palette) -> None:

@@ -13,12 +13,13 @@ import streamlit as st
 from pruning.data.task import METRIC_TITLES
 from pruning.errors import SlimVizError
 from pruning.study import Study
+from pruning.variants import Variant
 from slimviz import theme
-from slimviz.frames.results import main_result
 from slimviz.live.examples import data_choices, draw
-from slimviz.live.networks import devices, max_length, threads_text
+from slimviz.live.networks import devices, threads_text
 from slimviz.live.run import BATCHES, LENGTHS, LiveRun, RunSettings
 from slimviz.widgets import networks
+from slimviz.widgets.guard import guard
 from slimviz.widgets.networks import Choice
 
 RUNNING = "live:running"  # session: the run whose rows are not kept yet
@@ -56,8 +57,9 @@ def _form(choice: Choice) -> tuple[RunSettings, str, str | None, int | None] | N
     with st.spinner("Looking at what this machine offers …"):
         offered, threads = devices(), threads_text()
     sources = {entry.source: theme.plain(entry.title) for entry in data_choices(task)}
-    longest = max_length(choice.study)
-    lengths = ([REAL] if sources else []) + [length for length in LENGTHS if length <= longest]
+    longest = choice.study.document.config.max_length
+    timed = [length for length in LENGTHS if length <= longest] or [longest]
+    lengths: list[str | int] = [*([REAL] if sources else []), *timed]
     with st.form("live-form"):
         left, middle, right = st.columns(3)
         with left:
@@ -188,24 +190,29 @@ def _show_latest(choice: Choice, rows: Sequence[dict[str, Any]]) -> None:
             st.markdown(sentence)
     st.dataframe(result_table(rows), hide_index=True, width="stretch")
     if rows[0]["study"] == choice.study.name:
-        stored = stored_sentence(choice.study, [row["network"] for row in rows])
-        if stored:
-            st.caption(stored)
+        with guard("What is stored with the study"):
+            stored = stored_sentence(choice.study, [Variant.parse(row["network"]) for row in rows])
+            if stored:
+                st.caption(stored)
 
 
-def stored_sentence(study: Study, variants: Sequence[str]) -> str | None:
+def stored_sentence(study: Study, variants: Sequence[Variant]) -> str | None:
     """What the study itself says of these networks, for comparison; None where it says nothing."""
     said = []
     for variant in variants:
-        result = main_result(study, variant)
-        score = None if result is None else result["metrics"].get(study.task.main_metric)
-        if result is not None and score is not None:
-            count = theme.count_text(result["correct"], result["count"])
-            said.append(f"{networks.name(variant).lower()} {theme.score_text(score)} ({count})")
+        result = study.result(variant)
+        if result is not None:
+            score = theme.score_text(result.metrics[study.task.main_metric])
+            said.append(f"{networks.name(variant).lower()} {score} ({theme.count_text(result.correct, result.count)})")
     if not said:
         return None
     metric = theme.plain(metric_name(study.task.main_metric))
     return f"Stored with the study, {metric} on its whole validation split: {theme.plain(theme.listing(said))}."
+
+
+def network_name(row: dict[str, Any]) -> str:
+    """A row's network as a sentence begins with it."""
+    return networks.name(Variant.parse(row["network"]))
 
 
 def metric_name(metric: str) -> str:
@@ -232,7 +239,7 @@ def score_sentence(rows: Sequence[dict[str, Any]]) -> str | None:
     first = rows[0]
     of = f" of {first['examples_available']:,}" if first["examples"] < first["examples_available"] else ""
     where = f"On {first['examples']:,}{of} examples of {theme.plain(first['data'])}: "
-    said = [f"{networks.name(row['network']).lower()} reaches **{theme.plain(metric_text(row))}**" for row in rows]
+    said = [f"{network_name(row).lower()} reaches **{theme.plain(metric_text(row))}**" for row in rows]
     sentence = where + theme.listing(said)
     if "difference" in rows[-1]:
         sentence += f" ({interval_text(rows[-1])})"
@@ -248,9 +255,7 @@ def speed_sentence(rows: Sequence[dict[str, Any]]) -> str | None:
     device = networks.device_title(first["device"])
     threads = f", {first['threads']} thread{'s' if first['threads'] != 1 else ''}" if device == "CPU" else ""
     where = f"{device}{threads}, batch {first['batch']}, {length}, {first['timed_batches']} batches timed"
-    times = [
-        f"{networks.name(row['network']).lower()} takes {theme.milliseconds_text(row['median_ms'])}" for row in rows
-    ]
+    times = [f"{network_name(row).lower()} takes {theme.milliseconds_text(row['median_ms'])}" for row in rows]
     sentence = f"A batch ({where}): " + theme.listing(times) + " in the median"
     if len(rows) == 2 and last.get("speedup"):
         sentence += f", so slim is **{theme.times_text(last['speedup'])}** as fast"
@@ -266,7 +271,7 @@ def result_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """One line a network, as printed."""
     lines = []
     for row in rows:
-        line: dict[str, str] = {"Network": networks.name(row["network"])}
+        line: dict[str, str] = {"Network": network_name(row)}
         if "metric" in row:
             for metric, title in METRIC_TITLES.items():
                 if metric in row:

@@ -14,7 +14,7 @@ from pruning.data.tasks import Task
 from pruning.errors import DataError, SlimVizError
 from slimviz import theme
 from slimviz.live.answers import Answer, predict
-from slimviz.live.networks import TEACHER, threads_text, version
+from slimviz.live.networks import threads_text, version
 from slimviz.live.typed_text import clean, field_title, is_mostly_other_script
 from slimviz.widgets import networks
 from slimviz.widgets.networks import Choice
@@ -162,7 +162,7 @@ def _show(choice: Choice, answers: list[Answer], texts: list[str], notes: list[s
         return
     colours = theme.palette(st.context.theme.type)
     for column, answer in zip(st.columns(len(answers)), answers, strict=True):
-        colour = colours.teacher if answer.variant == TEACHER else colours.slim
+        colour = colours.teacher if answer.variant.is_teacher else colours.slim
         with column, st.container(border=True):
             st.markdown(f"**{networks.name(answer.variant)}**")
             st.html(bars(task, answer, colour, colours.grid))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import pandas as pd
 import streamlit as st
@@ -11,24 +12,28 @@ from pruning.bert.shapes import NetworkShape
 from pruning.errors import SlimVizError
 from pruning.importance.factors import ImportanceFactors
 from pruning.selection.select import FLOP_LENGTH, Selection
+from pruning.selection.settings import SelectionSettings
 from pruning.study import Study
+from pruning.variants import slim
 from slimviz import loaders, sentences, theme
 from slimviz.charts import layer_bars as bars
 from slimviz.charts.scales import RANK_BOUNDS, RANK_TICKS, importance_bounds, importance_legend
 from slimviz.charts.site_bars import site_bars
 from slimviz.charts.unit_strip import unit_strip
-from slimviz.frames.results import budgets, default_budget
+from slimviz.frames.budgets import budgets, default_budget
 from slimviz.frames.survival import layer_frame, open_sites, site_frame, survival_frame, survival_table, unit_frame
-from slimviz.state import parse_choice, parse_number
+from slimviz.state import parse_choice, parse_density
 from slimviz.widgets import parameters
 from slimviz.widgets.appearance import current_palette
 from slimviz.widgets.choices import choose_scale, choose_study
 from slimviz.widgets.frame import begin, figure
+from slimviz.widgets.guard import guard
 
 BARS = "layer-bars"
 ORDERS = {"sorted": "most important first", "place": "as in the matrices"}
 # Only the download: zooming one strip would leave the others behind.
 TOOLBAR = {"displaylogo": False, "modeBarButtons": [["toImage"]]}
+SMALLEST_DENSITY = 1e-6  # no budget is smaller
 MOST_BUTTONS = 12  # with more layers than this, a list instead of a row of buttons
 
 
@@ -37,7 +42,7 @@ def render() -> None:
     library = begin("survivors")
     key = choose_study(library)
     study = library.studies[key]
-    if not study.data["selections"]:
+    if not study.selections:
         st.info("This study has no stored budget yet, so there is nothing to start the selection from.")
         return
     _explore(study)
@@ -46,75 +51,76 @@ def render() -> None:
 @st.fragment
 def _explore(study: Study) -> None:
     """Everything that follows the slider; only this part runs again when it moves."""
-    percent = _choose_density(study)
-    try:
-        selection = loaders.selection(study, percent)
-        factors = loaders.factors(study)
-    except SlimVizError as error:
-        st.error(theme.plain(str(error)))
-        return
-    _totals(study, percent, selection)
-    survival = survival_frame(selection.masks)
-    layer = _choose_layer(study)
-    settings = study.data["selections"][loaders.closest_budget(study, percent)]
-    _bars(study, selection, survival, settings["settings"], layer)
-    _strips(study, factors, settings["criterion"], selection, layer)
-    with st.expander("Units kept as a table"):
-        st.dataframe(survival_table(survival), alt="Units kept by site and layer")
+    density = _choose_density(study)
+    with guard("This selection"):
+        selection, factors = loaders.selection(study, density), loaders.factors(study)
+        record = loaders.selection_record(study, density)
+        with guard("What is left"):
+            _totals(study, density, selection)
+        survival = survival_frame(selection.masks)
+        layer = _choose_layer(study)
+        with guard("What is left by layer"):
+            _bars(study, selection, survival, record.settings, layer)
+        with guard("The units of this layer"):
+            _strips(study, factors, record.criterion, selection, layer)
+        with st.expander("Units kept as a table"), guard("The table"):
+            st.dataframe(survival_table(survival), alt="Units kept by site and layer")
 
 
 def _choose_density(study: Study) -> str:
-    """The slider, and buttons for the stored budgets; the URL has it as `density`, in percent."""
+    """The slider, and buttons for the stored budgets; the URL has it as `density`: a budget's name, or percent."""
     stored = budgets(study)
-    lowest = _round_up(100 * study.data["smallest_total_density"])
+    lowest = _round_up(100 * max(study.document.smallest_total_density, SMALLEST_DENSITY))
     start = parameters.read("budget")
     start = start if start in stored else default_budget(stored)
-    value = parameters.resolve(
-        "density",
-        lambda raw: parse_number("Density", raw, lowest, 100, float(start)),
-        lambda number: f"{number:g}",
-    )
-    percent = f"{value:g}"
-    options = density_options(lowest, [*stored, percent])
+    chosen = parameters.resolve("density", lambda raw: parse_density(raw, lowest, stored, start))
+    places = {budget: 100 * study.selections[budget].total_density for budget in stored}
+    options = density_options(lowest, places if chosen in places else places | {chosen: float(chosen)})
     left, right = st.columns([3, 1.3], vertical_alignment="bottom")
     with left:
-        st.session_state["density-slider"] = percent
+        st.session_state["density-slider"] = chosen
         st.select_slider(
             f"Total density: parameters kept, in percent of the teacher's (smallest reachable: {lowest:g}%)",
             options,
             key="density-slider",
-            format_func=lambda text: f"{text}%",
+            format_func=theme.budget_title,
             on_change=_commit_density,
             args=("density-slider", stored),
         )
     with right:
-        st.session_state["density-stored"] = percent if percent in stored else None
+        st.session_state["density-stored"] = chosen if chosen in stored else None
         st.segmented_control(
             "Stored budgets",
             stored,
             key="density-stored",
-            format_func=lambda text: f"{text}%",
+            format_func=theme.budget_title,
             on_change=_commit_density,
             args=("density-stored", stored),
         )
-    return percent
+    return chosen
 
 
 def _commit_density(key: str, stored: list[str]) -> None:
-    percent = st.session_state.get(key)
-    if percent is not None:
-        parameters.change("density", percent)
-        if percent in stored:
-            parameters.change("budget", percent)
+    density = st.session_state.get(key)
+    if density is not None:
+        parameters.change("density", density)
+        if density in stored:
+            parameters.change("budget", density)
 
 
-def density_options(lowest: float, also: list[str]) -> list[str]:
-    """Steps of the slider, evenly spaced on a logarithmic scale, with certain densities among them exactly."""
+def density_options(lowest: float, also: Mapping[str, float]) -> list[str]:
+    """Steps of the slider, evenly spaced on a logarithmic scale, with certain densities among them exactly.
+
+    Args:
+        lowest: percent.
+        also: options that must be there: stored budgets and what was typed, each with its percent.
+    """
     steps = 120
     spaced = [lowest * (100 / lowest) ** (step / steps) for step in range(steps + 1)]
     rounded = {float(f"{value:.2g}" if value < 10 else f"{value:.3g}") for value in spaced}
-    values = {value for value in rounded if lowest <= value <= 100} | {lowest, 100.0} | {float(text) for text in also}
-    return [f"{value:g}" for value in sorted(values)]
+    values = {value for value in rounded if lowest <= value <= 100} | {lowest, 100.0}
+    places = {f"{value:g}": value for value in values} | dict(also)
+    return sorted(places, key=lambda text: places[text])
 
 
 def _round_up(percent: float) -> float:
@@ -123,7 +129,7 @@ def _round_up(percent: float) -> float:
     return float(f"{math.ceil(percent * 10**digits) / 10**digits:.6g}")
 
 
-def _totals(study: Study, percent: str, selection: Selection) -> None:
+def _totals(study: Study, density: str, selection: Selection) -> None:
     """What the selection reaches, and whether these are the stored masks."""
     shape, dense = selection.shape, study.shape.network()
     with st.container(key="cells-of-totals"):
@@ -155,25 +161,26 @@ def _totals(study: Study, percent: str, selection: Selection) -> None:
         f"{dense.hidden:,} · positions {shape.positions:,} of {dense.positions:,} · pooler {shape.pooler:,} of "
         f"{dense.pooler:,}"
     )
-    st.markdown(_agreement(study, percent, selection))
+    st.markdown(_agreement(study, density, selection))
 
 
-def _agreement(study: Study, percent: str, selection: Selection) -> str:
-    if percent not in study.data["selections"]:
+def _agreement(study: Study, density: str, selection: Selection) -> str:
+    if density not in study.selections:
         return (
             ":material/science: A selection on the stored factors, not a trained network: what it would score is "
             "measured at the stored budgets only."
         )
     try:
-        stored = loaders.masks(study, percent)
+        stored = loaders.masks(study, density)
     except SlimVizError as error:
         return f":material/warning: The stored masks cannot be read: {theme.plain(str(error))}"
+    title = theme.budget_title(density)
     if not stored.equals(selection.masks):
         units = sum(int((mask != selection.masks[site]).sum()) for site, mask in stored.items())
-        return f":material/warning: Differs from the stored masks at {percent}% in {units:,} units."
+        return f":material/warning: Differs from the stored masks at {title} in {units:,} units."
     total = sum(mask.size for _, mask in stored.items())
-    weights = study.weights(f"slim-{percent}") is not None
-    what = f"shipped masks of the slim network at {percent}%" if weights else f"stored masks at {percent}%"
+    weights = study.weights(slim(density)) is not None
+    what = f"shipped masks of the slim network at {title}" if weights else f"stored masks at {title}"
     return f":material/check_circle: Equal to the {what}: all {total:,} units agree."
 
 
@@ -191,7 +198,7 @@ def _choose_layer(study: Study) -> int:
     return int(parsed) - 1
 
 
-def _bars(study: Study, selection: Selection, survival: pd.DataFrame, settings: dict, layer: int) -> None:
+def _bars(study: Study, selection: Selection, survival: pd.DataFrame, settings: SelectionSettings, layer: int) -> None:
     """The two figures of neural slimming: remaining by layer, removed by sub-layer."""
     palette = current_palette()
     sites = open_sites(selection.masks, settings)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 import streamlit as st
 
-from pruning.study import Study
+from slimviz.frames.budgets import default_budget
 from slimviz.frames.importance import SCALES
-from slimviz.frames.results import budgets, default_budget, study_title
+from slimviz.frames.results import study_title
 from slimviz.loaders import Library
+from slimviz.state import Parsed, parse_choice
+from slimviz.theme import budget_title
 from slimviz.widgets import parameters
+
+BUDGET_HELP = "Stored parameters of the slim network, in percent of the teacher's (total density)."
 
 
 def choose_study(library: Library, label: str = "Study") -> str:
@@ -17,18 +23,34 @@ def choose_study(library: Library, label: str = "Study") -> str:
     return parameters.choose(st.selectbox, label, "study", list(titles), format_func=lambda key: titles.get(key, key))
 
 
-def choose_budget(study: Study, label: str = "Budget") -> str:
-    """A row of a study's budgets, in the URL as `budget`; returns the percentage as stored ("10")."""
-    percents = budgets(study)
+def choose_budget(
+    offered: Sequence[str], label: str = "Budget", *, without_weights: Collection[str] = (), explanation: str = ""
+) -> str:
+    """A row of budgets, in the URL as `budget`; returns the name of one ("10", "flops-25").
+
+    Args:
+        offered: names of budgets, at least one.
+        label: the widget's label.
+        without_weights: budgets that may stand in the URL, but cannot be chosen for want of weights.
+        explanation: what to add to the widget's help.
+    """
+    fallback = default_budget(offered)
+
+    def parse(raw: str | None) -> Parsed[str]:
+        if raw is not None and raw in without_weights and raw not in offered:
+            lacks = f"At {budget_title(raw)} this study holds numbers but no weights"
+            return Parsed(fallback, f"{lacks}; showing {budget_title(fallback)}.")
+        return parse_choice("budget", raw, offered, fallback)
+
     return parameters.choose(
         st.segmented_control,
         label,
         "budget",
-        percents,
-        fallback=default_budget(percents),
-        format_func=lambda percent: f"{percent}%",
+        offered,
+        parse=parse,
+        format_func=budget_title,
         required=True,
-        help="Stored parameters of the slim network, in percent of the teacher's (total density).",
+        help=f"{BUDGET_HELP} {explanation}".strip(),
     )
 
 

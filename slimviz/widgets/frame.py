@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from slimviz import loaders, sentences, theme
+from slimviz.frames.results import Summary
 from slimviz.loaders import Library
 from slimviz.widgets.appearance import follow_theme
 from slimviz.widgets.navigation import BY_MODULE
@@ -43,9 +42,9 @@ def begin(module: str) -> Library:
     return library
 
 
-def warn_of_teacher(row: dict[str, Any]) -> None:
-    """Say where a teacher is not clearly above its floor (a row of `overview_row`)."""
-    if caution := sentences.teacher_sentence(row):
+def warn_of_teacher(row: Summary) -> None:
+    """Say where a teacher is not clearly above its floor."""
+    if caution := sentences.teacher_sentence(row.title, row.teacher, row.floor):
         st.markdown(f":material/warning: {theme.plain(caution)}")
 
 

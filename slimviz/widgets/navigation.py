@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pruning.errors import SlimVizError
 from slimviz import theme
+from slimviz.widgets.guard import guard
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
@@ -60,10 +60,8 @@ def link(module: str, label: str, **parameters: str) -> None:
 
 def _renderer(module: str) -> Callable[[], None]:
     def render() -> None:
-        try:
+        with guard("This page"):
             importlib.import_module(f"slimviz.pages.{module}").render()
-        except SlimVizError as error:
-            st.error(theme.plain(str(error)))
 
     render.__name__ = f"render_{module}"
     return render

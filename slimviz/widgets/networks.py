@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
 from pruning.study import Study
+from pruning.variants import TEACHER, Variant, slim
 from slimviz import theme
-from slimviz.frames.results import default_budget
-from slimviz.live.networks import TEACHER, Network, load_networks, slim_budgets
-from slimviz.state import Parsed, parse_choice
-from slimviz.widgets import parameters
-from slimviz.widgets.choices import choose_study
+from slimviz.live.networks import Network, load_networks, slim_budgets
+from slimviz.widgets.choices import choose_budget, choose_study
 from slimviz.widgets.frame import begin
 
 
@@ -29,7 +26,7 @@ class Choice:
 
     key: str
     study: Study
-    variants: tuple[str, ...]
+    variants: tuple[Variant, ...]
 
 
 def choose(module: str) -> Choice:
@@ -41,7 +38,8 @@ def choose(module: str) -> Choice:
     study = library.studies[key]
     shipped = slim_budgets(study)
     with right:
-        budget = _choose_budget(study, shipped) if shipped else None
+        explanation = "Only budgets whose weights are stored can answer."
+        budget = choose_budget(shipped, without_weights=study.selections, explanation=explanation) if shipped else None
     has_teacher = study.weights(TEACHER) is not None
     if budget is None and not has_teacher:
         st.info("This study holds numbers but no weights, so nothing can answer. `python -m pruning run` stores both.")
@@ -50,32 +48,8 @@ def choose(module: str) -> Choice:
         st.info("This study holds no slim network's weights: the teacher answers alone.")
     elif not has_teacher:
         st.info("The teacher's weights are not in this study: the slim network answers alone.")
-    names = ((TEACHER,) if has_teacher else ()) + ((f"slim-{budget}",) if budget else ())
+    names = ((TEACHER,) if has_teacher else ()) + ((slim(budget),) if budget else ())
     return Choice(key, study, names)
-
-
-def _choose_budget(study: Study, shipped: Sequence[str]) -> str:
-    fallback = default_budget(list(shipped))
-
-    def parse(raw: str | None) -> Parsed[str]:
-        if raw in study.data["selections"] and raw not in shipped:
-            return Parsed(fallback, f"At {raw}% this study holds numbers but no weights; showing {fallback}%.")
-        return parse_choice("budget", raw, shipped, fallback)
-
-    budget = parameters.resolve("budget", parse)
-    key = "choose-shipped-budget"
-    st.session_state[key] = budget
-    st.segmented_control(
-        "Budget",
-        shipped,
-        key=key,
-        format_func=lambda percent: f"{percent}%",
-        required=True,
-        help="Stored parameters of the slim network, in percent of the teacher's (total density). "
-        "Only budgets whose weights are stored can answer.",
-        on_change=lambda: parameters.change("budget", st.session_state[key]),
-    )
-    return budget
 
 
 def load(choice: Choice, device: str = "cpu") -> list[Network]:
@@ -90,9 +64,9 @@ def load(choice: Choice, device: str = "cpu") -> list[Network]:
     return networks
 
 
-def name(variant: str) -> str:
+def name(variant: Variant) -> str:
     """A network as a sentence begins with it."""
-    return "The teacher" if variant == TEACHER else f"The slim network ({variant.removeprefix('slim-')}%)"
+    return "The teacher" if variant.budget is None else f"The slim network ({theme.budget_title(variant.budget)})"
 
 
 def device_title(device: str) -> str:

@@ -4,8 +4,8 @@ The URL is the truth. A widget's callback writes its parameter to the URL; the r
 checks it like any typed input. What the URL does not say is taken from the session, so that a study chosen on one
 page is still chosen on the next. An unknown value gets one line and a fallback, never a traceback.
 
-Parameters: study, budget (percent of the teacher's parameters), density, layer, order, studies, criterion, scale, head,
-first and second (the two sides of a difference), backbone.
+Parameters: study, budget (its name), density (percent, or a budget's name), layer, order, studies, criterion, scale,
+head, first and second (the two sides of a difference), backbone.
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ def choose(
     fallback: str | None = None,
     what: str | None = None,
     key: str | None = None,
+    parse: Callable[[str | None], Parsed[str]] | None = None,
     **settings: Any,
 ) -> str:
     """A widget for one of several words, tied to a URL parameter.
@@ -99,10 +100,11 @@ def choose(
         fallback: taken where the URL says nothing or something unknown; the first option by default.
         what: the parameter in words, for messages; its name by default.
         key: the widget's key; made from the parameter by default.
+        parse: checks what the URL says, in place of comparing it with the options.
         settings: passed on to the widget.
     """
     start = options[0] if fallback is None else fallback
-    value = resolve(parameter, lambda raw: parse_choice(what or parameter, raw, options, start))
+    value = resolve(parameter, parse or (lambda raw: parse_choice(what or parameter, raw, options, start)))
     key = key or f"choose-{parameter}"
     st.session_state[key] = value
     widget(label, options, key=key, on_change=_commit, args=(parameter, key), **settings)

@@ -16,9 +16,9 @@ from tests.factories.synthetic_study import write_study
 def test_a_changed_study_is_read_again(look_in: Callable[..., None], tmp_path: Path) -> None:
     folder = write_study(tmp_path / "studies", "sst2")
     look_in(tmp_path / "studies")
-    assert loaders.library().studies["sst2"].data["floor"]["accuracy"] == 0.509
+    assert loaders.library().studies["sst2"].document.floor["accuracy"] == 0.509
     edit(folder, lambda document: document["floor"].update(accuracy=0.25))
-    assert loaders.library().studies["sst2"].data["floor"]["accuracy"] == 0.25
+    assert loaders.library().studies["sst2"].document.floor["accuracy"] == 0.25
     shutil.rmtree(folder)
     assert loaders.library().studies == {}
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from slimviz.state import Parsed, format_head, head_option_title, parse_choice, parse_choices, parse_head, parse_number
+from slimviz.state import Parsed, format_head, head_option_title, parse_choice, parse_choices, parse_density, parse_head
 from slimviz.theme import WORD_JOINER
 from slimviz.widgets import parameters
 
@@ -13,7 +13,7 @@ from slimviz.widgets import parameters
 def test_a_missing_parameter_is_the_fallback() -> None:
     assert parse_choice("study", None, ["a", "b"], "b") == Parsed("b")
     assert parse_choices("study", None, ["a", "b"], ["b"]) == Parsed(["b"])
-    assert parse_number("Density", None, 1, 100, 10) == Parsed(10)
+    assert parse_density(None, 1, ["10"], "10") == Parsed("10")
     assert parse_head(None, 6, 12) == Parsed(None)
 
 
@@ -33,11 +33,17 @@ def test_several_words_keep_their_order_and_drop_the_unknown() -> None:
 
 
 @pytest.mark.parametrize("raw", ["", "ten", "0", "101", "nan", "inf", "-5", "1e999"])
-def test_numbers_outside_their_bounds_fall_back(raw: str) -> None:
-    parsed = parse_number("Density", raw, 0.05, 100, 10)
-    assert parsed.value == 10
+def test_densities_outside_their_bounds_fall_back(raw: str) -> None:
+    parsed = parse_density(raw, 0.05, ["50", "10"], "10")
+    assert parsed.value == "10"
     assert parsed.problem is not None
     assert "from 0.05 to 100" in parsed.problem
+
+
+def test_densities_are_budgets_or_numbers() -> None:
+    assert parse_density("flops-25", 1, ["10", "flops-25"], "10") == Parsed("flops-25")
+    assert parse_density("0.5", 1, ["0.5"], "0.5") == Parsed("0.5")  # stored, however small
+    assert parse_density("07.30", 1, ["10"], "10") == Parsed("7.3")
 
 
 @pytest.mark.parametrize("raw", ["0-1", "1-0", "7-1", "1-13", "3", "3-", "a-b", "3-4-5", "99999-1", "٣-٤"])
@@ -60,7 +66,7 @@ def test_whatever_is_typed_comes_back_as_one_harmless_line(raw: str) -> None:
     for parsed in (
         parse_choice("study", raw, ["sst2"], "sst2"),
         parse_choices("study", raw, ["sst2"], ["sst2"]),
-        parse_number("Density", raw, 1, 100, 10),
+        parse_density(raw, 1, ["10"], "10"),
         parse_head(raw, 6, 12),
     ):
         if parsed.problem:

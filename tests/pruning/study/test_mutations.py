@@ -28,8 +28,11 @@ from pruning.study import (
 )
 from pruning.study.card import model_card
 from pruning.study.write import Identity
-from slimviz.frames.provenance import command_text, provenance_text
-from slimviz.frames.results import overview_row
+from slimviz import sentences
+from slimviz.frames.budgets import budgets, closest_budget
+from slimviz.frames.heads import backbone_groups
+from slimviz.frames.provenance import provenance_text, shape_words
+from slimviz.frames.results import summarise
 from tests.factories.study_contents import made_contents
 from tests.factories.synthetic_study import write_study as write_synthetic
 
@@ -75,12 +78,23 @@ def use(study: Study) -> None:
     Identity.of(study.document).differences(Identity.of(study.document))
     for budget in study.selections:
         load_cut(study, budget)
-        overview_row("key", study, budget)
-    assert provenance_text(study)
-    assert command_text(study)
     load_history(study)
     assert load_factors(study).heads().shape == (study.shape.layers, study.shape.heads)
-    assert study.data["name"] == study.name
+    use_on_pages(study)
+
+
+def use_on_pages(study: Study) -> None:
+    """What the pages make of a document, where that is pure."""
+    names = budgets(study)
+    rows = [summarise("key", study, budget) for budget in names]
+    sentences.budget_sentence(rows, study.task.title)
+    for row in rows:
+        sentences.overview_headline([row], row.budget)
+        sentences.teacher_sentence(row.title, row.teacher, row.floor)
+        assert closest_budget(study, study.selections[row.budget].total_density) in names
+    provenance_text(study)
+    shape_words(study.shape)
+    backbone_groups({"key": study})
 
 
 def is_of_a_file(problem: str) -> bool:

@@ -14,7 +14,8 @@ import pytest
 from pruning.errors import StoreError
 from pruning.study import read_study, verify
 from pruning.study.document import encode
-from pruning.study.upgrade import as_schema_1, from_schema_1, upgrade_study
+from pruning.study.upgrade import from_schema_1, upgrade_study
+from tests.factories.schema_1 import as_schema_1
 from tests.factories.study_document import edit
 from tests.factories.synthetic_study import write_study
 

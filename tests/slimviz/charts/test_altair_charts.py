@@ -99,7 +99,7 @@ def test_difference_of_a_study_with_itself_has_a_scale(heads: pd.DataFrame) -> N
 
 
 def test_survival_map_marks_a_site_without_units() -> None:
-    from tests.slimviz.frames.test_frames import SHAPE
+    from tests.slimviz.frames.test_survival import SHAPE
 
     context = np.ones(SHAPE.units(Site.ATTENTION_CONTEXT), dtype=bool)
     context[1] = False

@@ -18,13 +18,14 @@ from pruning.measure import metrics as evaluate
 from pruning.measure.intervals import paired_bootstrap
 from pruning.measure.logits import predict_logits
 from pruning.study import read_study
+from pruning.variants import TEACHER, slim
 from slimviz.live import answers
 from slimviz.live.examples import Drawn, _hub_answers, data_choices, draw
-from slimviz.live.networks import TEACHER, Network, load_networks
+from slimviz.live.networks import Network, load_networks
 from slimviz.live.run import FEWEST_ROUNDS, LiveRun, RunSettings
 from tests.factories.tiny_study import BUDGET, tiny_examples, write_probe, write_tiny_study
 
-BOTH = (TEACHER, f"slim-{BUDGET}")
+BOTH = (TEACHER, slim(BUDGET))
 REAL_TEXTS = RunSettings("cpu", 8, None)
 
 

@@ -13,14 +13,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pruning.study import read_study
+from pruning.variants import TEACHER, slim
 from slimviz.live.examples import Drawn
-from slimviz.live.networks import TEACHER, _load_network, load_network, load_networks
+from slimviz.live.networks import _load_network, load_network, load_networks
 from slimviz.live.run import LiveRun, RunSettings
 from slimviz.pages import live as live_page
 from tests.factories.study_document import edit
 from tests.factories.tiny_study import BUDGET, tiny_examples, write_probe, write_tiny_study
 
-BOTH = (TEACHER, f"slim-{BUDGET}")
+BOTH = (TEACHER, slim(BUDGET))
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +120,7 @@ def test_results_stay_and_can_be_downloaded(open_page: Callable[..., AppTest], t
     assert not page.exception
     assert "All runs of this session (2)" in [expander.label for expander in page.expander]
     runs = page.session_state[live_page.RUNS]
-    assert [[row["network"] for row in rows] for rows in runs] == [list(BOTH)] * 2
+    assert [[row["network"] for row in rows] for rows in runs] == [list(map(str, BOTH))] * 2
     frame = page.dataframe[1].value
     assert list(frame["study"]) == ["sst2", "sst2", "stsb", "stsb"]
     assert list(frame["run"]) == [1, 1, 2, 2]
@@ -225,9 +226,9 @@ def test_an_answer_that_is_no_number_is_one_line(open_page: Callable[..., AppTes
     import torch
 
     folder = write_tiny_study(tmp_path / "studies")
-    slim = load_network(read_study(folder), f"slim-{BUDGET}")
+    network = load_network(read_study(folder), slim(BUDGET))
     with torch.no_grad():
-        slim.model.classifier.bias.fill_(float("nan"))
+        network.model.classifier.bias.fill_(float("nan"))
     page = open_page("live", tmp_path / "studies")
     radio(page, "Data").set_value("probe")
     page = measure(page)

@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
+from pruning.variants import TEACHER, Variant, slim
 from slimviz.live.answers import Answer
 from slimviz.live.networks import _load_network
 from slimviz.pages import playground
@@ -275,7 +276,7 @@ def test_examples_are_short_and_of_all_labels() -> None:
     assert playground.pick(tiny_examples("stsb", 3), number=8) == [0, 2, 1]
 
 
-def answer(variant: str, latency: float, runs: int = 5, **said: object) -> Answer:
+def answer(variant: Variant, latency: float, runs: int = 5, **said: object) -> Answer:
     values = {"probabilities": None, "score": None, "latency_ms": latency, "runs": runs, "pieces": 3, "unknown": 0}
     return Answer(variant=variant, left_out=0, **(values | said))  # type: ignore[arg-type]
 
@@ -290,15 +291,15 @@ def answer(variant: str, latency: float, runs: int = 5, **said: object) -> Answe
     ],
 )
 def test_speed_in_words(slim_ms: float, runs: int, words: str) -> None:
-    teacher, slim = answer("teacher", 10.0, runs, score=1.0), answer("slim-10", slim_ms, runs, score=2.0)
-    assert words in playground.speed_sentence(teacher, slim)
+    teacher, small = answer(TEACHER, 10.0, runs, score=1.0), answer(slim("10"), slim_ms, runs, score=2.0)
+    assert words in playground.speed_sentence(teacher, small)
 
 
 def test_scores_outside_their_range_do_not_break_the_bar() -> None:
     from pruning.data.tasks import get_task
 
-    bar = playground.bars(get_task("stsb"), answer("teacher", 1.0, score=7.25), "#123456", "#eeeeee")
+    bar = playground.bars(get_task("stsb"), answer(TEACHER, 1.0, score=7.25), "#123456", "#eeeeee")
     assert "7.25" in bar
     assert "width:100.0%" in bar
-    bar = playground.bars(get_task("stsb"), answer("teacher", 1.0, score=-0.5), "#123456", "#eeeeee")
+    bar = playground.bars(get_task("stsb"), answer(TEACHER, 1.0, score=-0.5), "#123456", "#eeeeee")
     assert "width:0.0%" in bar

@@ -53,7 +53,7 @@ def test_impossible_densities_fall_back(
     page = open_page("survivors", study="sst2", density=density)
     assert not page.exception
     assert len(page.warning) == 1
-    lowest = _round_up(100 * studies["sst2"].data["smallest_total_density"])
+    lowest = _round_up(100 * studies["sst2"].document.smallest_total_density)
     assert f"expected a number from {lowest:g} to 100" in page.warning[0].value
     assert "Equal to the shipped masks" in markdown(page)
 
@@ -85,8 +85,10 @@ def test_deep_networks_choose_their_layer_from_a_list(open_page: Callable[..., A
 
 
 def test_slider_steps_are_fine_where_densities_are_small() -> None:
-    options = density_options(0.049, ["50", "25", "10", "5", "2.5"])
-    values = [float(option) for option in options]
+    options = density_options(0.049, {"50": 49.9, "25": 25, "10": 9.99, "5": 5, "2.5": 2.5, "flops-25": 31.4})
+    place = options.index("flops-25")
+    assert float(options[place - 1]) < 31.4 < float(options[place + 1])
+    values = [float(option) for option in options if option != "flops-25"]
     assert values == sorted(set(values))
     assert values[0] == 0.049
     assert values[-1] == 100

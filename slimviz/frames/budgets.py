@@ -1,0 +1,29 @@
+"""Budgets of stored selections: in order of size, the one that a page opens with, the one closest to a density."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from pruning.study import Study
+
+
+def budgets(*studies: Study) -> list[str]:
+    """Names of the budgets that any of these studies has a selection of, the largest total density first."""
+    largest: dict[str, float] = {}
+    for study in studies:
+        for name, selection in study.selections.items():
+            largest[name] = max(selection.total_density, largest.get(name, 0.0))
+    return sorted(largest, key=lambda name: (-largest[name], name))
+
+
+def default_budget(names: Iterable[str]) -> str:
+    """The budget that a page opens with: 10% of the parameters, or else the last, which is the smallest."""
+    names = list(names)
+    return "10" if "10" in names else names[-1]
+
+
+def closest_budget(study: Study, density: float) -> str:
+    """The budget whose total density is the smallest factor away; a study without any raises ValueError."""
+    stored = study.selections
+    return min(stored, key=lambda name: abs(math.log(stored[name].total_density / density)))
