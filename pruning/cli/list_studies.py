@@ -25,7 +25,7 @@ def list_all(options: argparse.Namespace) -> int:
     studies = [study for study in found if not isinstance(study, BrokenStudy)]
     broken = [study for study in found if isinstance(study, BrokenStudy)]
     for study in broken:
-        say(f"broken: {study.folder}: {study.reason}")
+        say(f"broken: {study.folder}: {study.reason.removeprefix(f'{study.folder}: ')}")
     if options.json:
         rows = [
             {"task": s.task.name, "path": str(s.folder), "variants": [str(variant) for variant in s.variants]}

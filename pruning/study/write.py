@@ -230,7 +230,7 @@ def _check_free(folder: Path, identity: Identity, overwrite: bool) -> None:
         more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
         raise StoreError(f"{folder}: holds another study ({'; '.join(differing[:3])}{more}), {hint}")
     if not overwrite:
-        raise StoreError(f"{folder}: this study is stored there already, {hint} or leave to replace it")
+        raise StoreError(f"{folder}: this study is stored there already, {hint}, or --overwrite to replace it")
     extra = unlisted_files(folder, stored.files)
     if extra:
         raise StoreError(f"{folder}: holds '{one_line(extra[0], 100)}', no part of the study; move it away to replace")

@@ -14,7 +14,7 @@ from slimviz.state import Parsed, parse_choice
 from slimviz.theme import budget_title
 from slimviz.widgets import parameters
 
-BUDGET_HELP = "Stored parameters of the slim network, in percent of the teacher's (total density)."
+BUDGET_HELP = "What the slim network may cost, in percent of the teacher: stored parameters where no other word stands."
 
 
 def choose_study(library: Library, label: str = "Study") -> str:

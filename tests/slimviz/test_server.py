@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 import webbrowser
 from collections.abc import Iterator
@@ -43,7 +44,10 @@ def test_a_browser_is_opened_unless_headless(monkeypatch: pytest.MonkeyPatch, he
             pass
 
     with option(monkeypatch, headless=headless):
-        asyncio.run(start())
+        # In a thread of its own: after the browser tests, this one already has an event loop running.
+        thread = threading.Thread(target=lambda: asyncio.run(start()))
+        thread.start()
+        thread.join()
         time.sleep(0.2)
     assert len(opened) == (0 if headless else 1)
     assert all(address.startswith("http://") for address in opened)
