@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 
-@pytest.mark.parametrize("entry", PAGES, ids=lambda entry: entry.module)
-@pytest.mark.parametrize("after", ["", "?study=demo-sst2", "/"])
+@pytest.mark.parametrize(  # with parameters they are opened all the time, by the other tests
+    ("entry", "after"),
+    [*((entry, "") for entry in PAGES), (PAGES[1], "/")],
+    ids=lambda value: getattr(value, "module", value),
+)
 def test_a_page_opens_by_its_address(visit: Callable[..., Page], entry: PageEntry, after: str) -> None:
     page = visit(f"/{entry.path}{after}" if entry.path else f"/{after.strip('/')}")
     assert page.inner_text("h2").startswith(entry.question)
