@@ -186,22 +186,13 @@ def widths(backbone: Backbone, labels: int) -> BertShape:
     Raises:
         BackboneError: if one is missing or out of bounds.
     """
+    from pruning.bert.model import configured_shape
+
     try:
         config = msgspec.json.decode((backbone.folder / "config.json").read_bytes(), type=_Widths)
     except (OSError, ValueError) as error:
         raise BackboneError(f"backbone {backbone.name!r}: config.json: {_reason(error)}") from None
-    return BertShape(
-        layers=config.num_hidden_layers,
-        heads=config.num_attention_heads,
-        head_size=config.hidden_size // config.num_attention_heads,
-        hidden=config.hidden_size,
-        ffn=config.intermediate_size,
-        vocabulary=config.vocab_size,
-        positions=config.max_position_embeddings,
-        token_types=config.type_vocab_size,
-        pooler=config.hidden_size,
-        labels=labels,
-    )
+    return configured_shape(config, pooler=config.hidden_size, labels=labels)
 
 
 def load_tokenizer(backbone: Backbone) -> Any:

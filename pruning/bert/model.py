@@ -29,7 +29,11 @@ def bert_shape(model: Any) -> BertShape:
         BackboneError: if the network is not a BERT classifier.
     """
     bert = _bert(model)
-    config = bert.config
+    return configured_shape(bert.config, pooler=bert.pooler.dense.out_features, labels=model.classifier.out_features)
+
+
+def configured_shape(config: Any, *, pooler: int, labels: int) -> BertShape:
+    """Widths as a BERT's configuration names them; it says nothing of the pooler and the classifier."""
     return BertShape(
         layers=config.num_hidden_layers,
         heads=config.num_attention_heads,
@@ -39,8 +43,8 @@ def bert_shape(model: Any) -> BertShape:
         vocabulary=config.vocab_size,
         positions=config.max_position_embeddings,
         token_types=config.type_vocab_size,
-        pooler=bert.pooler.dense.out_features,
-        labels=model.classifier.out_features,
+        pooler=pooler,
+        labels=labels,
     )
 
 
