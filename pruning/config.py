@@ -13,7 +13,7 @@ from pruning.bert.penalties import PENALTIES
 from pruning.bert.shapes import Site
 from pruning.data import TASKS
 from pruning.errors import ConfigError
-from pruning.importance.registry import UNIT_CRITERIA
+from pruning.importance.registry import CRITERIA, UNIT_CRITERIA
 from pruning.records import Count, Density, Positive, Rate, Record, Seed, Share, Weight, expectation, shown
 from pruning.selection.budget import Budget
 from pruning.selection.budgets import BUDGET_KINDS
@@ -202,13 +202,13 @@ class StudyConfig(Record, frozen=True):
         self._check_ranked_sites()
 
     def _check_ranked_sites(self) -> None:
-        """The trained factors rank only units that have one; the other criteria find one for every unit."""
+        """What slimming finds ranks only units that have a factor; the other criteria find something for every unit."""
         cut = {*self.selection.sites, *([Site.HIDDEN] if self.selection.hidden_keep < 1 else [])}
         missing = [site.value for site in Site if site in cut and site not in self.slim.sites]
-        if self.criterion == "alpha" and missing:
+        if CRITERIA[self.criterion].needs == "slimmed" and missing:
             raise ConfigError(
-                f"criterion alpha: units at {missing[0]} may be cut but get no factors, expected {missing[0]} among "
-                "slim.sites or not among selection.sites"
+                f"criterion {self.criterion}: units at {missing[0]} may be cut but get no factors, expected "
+                f"{missing[0]} among slim.sites or not among selection.sites"
             )
 
     @property

@@ -37,7 +37,7 @@ from pruning.training import processes
 from pruning.training.context import Context
 from pruning.training.prepare import check_budgets, dense_shape, inputs_of, prepare
 from pruning.training.recover import Cut, Lessons, recover, recovery_settings
-from pruning.training.slim import slim
+from pruning.training.slim import slim, slimming_settings
 from pruning.training.teacher import Teacher, train_teacher
 from pruning.training.teacher_cache import cache_answers, hidden_bytes
 
@@ -91,7 +91,7 @@ def make_networks(context: Context, runs: Path, say: Say = lambda line: None) ->
     lessons, learning = ask_teacher(context, stages, "cache", teacher, teaching)
 
     # Slimming reads the teacher's logits alone, which are the same with hidden states and without.
-    with stages.enter("slim", {"slim": config.slim, "distillation": config.distillation}, teaching) as slimming:
+    with stages.enter("slim", slimming_settings(config), teaching) as slimming:
         slimmed = slim(context, teacher.model, lessons.answers, slimming.folder)
     with stages.enter("importance", importance_settings(config), slimming) as ranking:
         factors = find_importance(context, teacher.model, slimmed.model, ranking.folder)

@@ -133,9 +133,15 @@ SITE_EXPLANATIONS = {
 }
 CRITERION_TITLES = {
     "alpha": "Importance factor |α|",
+    "sensitivity": "Sensitivity (|α · gradient|, while slimming)",
     "head_gradient": "Head gradient",
-    "taylor": "Taylor (|α · gradient|)",
+    "taylor": "Taylor (|gradient|)",
+    "taylor_by_head": "Taylor, dealt by head gradient",
+    "head_fisher": "Head Fisher information",
+    "fisher": "Fisher information",
+    "fisher_by_head": "Fisher, dealt by head",
     "magnitude": "Weight magnitude",
+    "random": "Random (the control)",
 }
 BUDGET_NOUNS = {"": "parameters", "encoder": "encoder parameters", "flops": "FLOPs", "latency": "latency"}
 COMPONENT_TITLES = {"embeddings": "Embeddings", "encoder": "Encoder", "pooler": "Pooler", "head": "Classifier"}

@@ -119,15 +119,24 @@ def detach(model: Any) -> Any:
 
 def read_factors(model: Any) -> dict[Site, torch.Tensor]:
     """Signed factors per attached site: ``(units,)`` for `hidden`, ``(layers, units)`` for the others."""
+    return _by_site(model, lambda layer: layer.factors())
+
+
+def read_sensitivity(model: Any) -> dict[Site, torch.Tensor]:
+    """What slim layers recorded while slimming, shaped as `read_factors`."""
+    return _by_site(model, lambda layer: layer.sensitivity)
+
+
+def _by_site(model: Any, read: Callable[[SlimLayer], torch.Tensor]) -> dict[Site, torch.Tensor]:
     slim = model.slim
-    factors: dict[Site, torch.Tensor] = {}
+    found: dict[Site, torch.Tensor] = {}
     for site in Site:
         layers = [key for key in slim if key == site.value or key.rsplit("_", 1)[0] == site.value]
         if not layers:
             continue
-        values = [slim[_key(site, index)].factors() for index in range(len(layers))]
-        factors[site] = values[0] if site is Site.HIDDEN else torch.stack(values)
-    return factors
+        values = [read(slim[_key(site, index)]) for index in range(len(layers))]
+        found[site] = values[0] if site is Site.HIDDEN else torch.stack(values)
+    return found
 
 
 def masked_copy(model: Any, masks: Masks) -> Any:

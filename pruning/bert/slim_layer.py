@@ -12,6 +12,8 @@ from pruning.bert.penalties import penalty_of
 from pruning.bert.shapes import Site
 from pruning.errors import ConfigError
 
+SENSITIVITY_KEPT = 0.99  # of the moving average at each step, so that the last hundred or so count
+
 
 class SlimLayer(nn.Module):
     """Multiply activations by one importance factor per unit: ``y[..., i] = alpha[i] * x[..., i]``.
@@ -24,11 +26,15 @@ class SlimLayer(nn.Module):
     Shape:
         input ``(..., units)``, output the same.
 
+    Attributes:
+        sensitivity: (units,) moving average of ``|alpha * dL/dalpha|``, see `record`; zeros until then.
+
     Raises:
         ConfigError: if the penalty is unknown.
     """
 
     mask: torch.Tensor | None
+    sensitivity: torch.Tensor
 
     def __init__(self, units: int, site: Site, penalty: str = "log") -> None:
         super().__init__()
@@ -36,6 +42,7 @@ class SlimLayer(nn.Module):
         self.site = site
         self.kind = penalty
         self.alpha = nn.Parameter(torch.full((units,), kind.START))
+        self.register_buffer("sensitivity", torch.zeros(units))
         # Set by `gates.masked_copy` only: a reference network that acts as if masked units were gone.
         self.register_buffer("mask", None, persistent=False)
 
@@ -61,6 +68,16 @@ class SlimLayer(nn.Module):
         self.train(was_training)
         return factors
 
+    @torch.no_grad()
+    def record(self, gradient: torch.Tensor) -> None:
+        """Move the average of sensitivity by one step.
+
+        Args:
+            gradient: (units,) of the loss without the penalty, by `alpha`. Under ``l0`` that is by log-odds, and the
+                open gate's size stands for the factor's.
+        """
+        self.sensitivity.lerp_((self.factors() * gradient).abs(), 1 - SENSITIVITY_KEPT)
+
     def extra_repr(self) -> str:
         """Site, units and penalty, for `print(model)`."""
         return f"{self.site}, units={self.alpha.numel()}, penalty={self.kind}"
@@ -82,6 +99,23 @@ def total_penalty(model: nn.Module) -> torch.Tensor:
     if not layers:
         raise ConfigError("slimming: the network has no slim layers; attach them first")
     return torch.stack([layer.penalty() for layer in layers]).sum()
+
+
+def record_sensitivity(model: nn.Module, penalty_weight: float) -> None:
+    """Have each slim layer record how much the loss feels its factors; call it between backward pass and step.
+
+    Args:
+        model: its factors' gradients are of the whole loss; the penalty's share is taken off again.
+        penalty_weight: lambda.
+    """
+    layers = slim_layers(model)
+    if not layers:
+        return
+    with torch.enable_grad():
+        shares = torch.autograd.grad(penalty_weight * total_penalty(model), [layer.alpha for layer in layers])
+    for layer, share in zip(layers, shares, strict=True):
+        if layer.alpha.grad is not None:
+            layer.record(layer.alpha.grad - share)
 
 
 @torch.no_grad()

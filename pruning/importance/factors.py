@@ -35,7 +35,7 @@ class ImportanceFactors:
     Attributes:
         shape: the teacher's widths.
         by_criterion: criterion name ("alpha", "taylor", ...) -> site -> float32 array shaped `shape.units(site)`;
-            "head_gradient" holds (layers, heads) at `attention_context` and ranks no units.
+            those of `HEAD_CRITERIA` hold (layers, heads) at `attention_context` and rank no units.
         pieces: see `TablePieces`.
         pooler: (pooler,) float32, importance of the pooler's units.
     """

@@ -11,7 +11,7 @@ from pruning.importance.factors import Importance, ImportanceFactors
 from pruning.importance.gradients import gradient_importance
 from pruning.importance.pieces import table_pieces
 from pruning.importance.pooler import pooler_importance
-from pruning.importance.registry import CRITERIA
+from pruning.importance.registry import CRITERIA, Criterion, Need
 
 
 def gather_factors(
@@ -36,9 +36,8 @@ def gather_factors(
         seed: of the examples drawn for gradients.
     """
     shape = bert_shape(slimmed)
-    needing = {need: [c for c in CRITERIA.values() if c.needs == need] for need in ("slimmed", "gradients")}
-    found: dict[str, Importance] = {c.name: c.load().importance(slimmed) for c in needing["slimmed"]}
-    found |= gradient_importance(teacher, encoded, needing["gradients"], is_regression=is_regression, seed=seed)
+    found = teacher_criteria(teacher, encoded, is_regression=is_regression, seed=seed)
+    found |= {c.name: c.load().importance(slimmed) for c in needing("slimmed")}
     pieces = table_pieces(
         vocabulary.piece_counts(encoded.input_ids, shape.vocabulary),
         vocabulary.protected_pieces(tokenizer, shape.vocabulary),
@@ -49,3 +48,23 @@ def gather_factors(
     return ImportanceFactors(
         shape, {name: found[name] for name in CRITERIA}, pieces, pooler_importance(slimmed, encoded, seed=seed)
     )
+
+
+def teacher_criteria(teacher: Any, encoded: Encoded, *, is_regression: bool, seed: int) -> dict[str, Importance]:
+    """All criteria that need no slimmed network, by name; one pass of gradients for those that need some.
+
+    Args:
+        teacher: left as it was.
+        encoded: training examples.
+        is_regression: whether labels are scores.
+        seed: of the examples drawn for gradients, and of the random control.
+    """
+    found = gradient_importance(teacher, encoded, needing("gradients"), is_regression=is_regression, seed=seed)
+    found |= {c.name: c.load().importance(teacher) for c in needing("teacher")}
+    found |= {c.name: c.load().importance(bert_shape(teacher), seed) for c in needing("nothing")}
+    return found | {c.name: c.load().importance(found) for c in needing("criteria")}
+
+
+def needing(need: Need) -> list[Criterion]:
+    """The registry's criteria that need this."""
+    return [criterion for criterion in CRITERIA.values() if criterion.needs == need]

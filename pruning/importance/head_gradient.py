@@ -12,6 +12,9 @@ from pruning.bert.shapes import BertShape, Site
 
 def contribution(gradient: np.ndarray, site: Site, shape: BertShape) -> np.ndarray | None:
     """Sum over a batch of ``|dL/dgate|`` by head: (batch, heads * head_size) -> (heads,); nothing at other sites."""
-    if site is not Site.ATTENTION_CONTEXT:
-        return None
-    return np.abs(gradient.reshape(len(gradient), shape.heads, shape.head_size).sum(-1)).sum(0)
+    return np.abs(shared_gate(gradient, shape)).sum(0) if site is Site.ATTENTION_CONTEXT else None
+
+
+def shared_gate(gradient: np.ndarray, shape: BertShape) -> np.ndarray:
+    """Gradients by units' gates -> by gates that each head's units share, (batch, heads)."""
+    return gradient.reshape(len(gradient), shape.heads, shape.head_size).sum(-1)

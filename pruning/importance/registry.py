@@ -2,8 +2,11 @@
 
 Names can be looked up without torch. What a module has depends on what its criterion needs:
 
-- "slimmed": ``importance(slimmed)``, from the slimmed network's factors.
+- "slimmed": ``importance(slimmed)``, from what slimming left in the network's slim layers.
+- "teacher": ``importance(teacher)``, from its weights.
 - "gradients": ``contribution(gradient, site, shape)``, one batch's share of a mean over examples (see `gradients`).
+- "criteria": ``importance(found)``, from what others found, by name; they stand above it here.
+- "nothing": ``importance(shape, seed)``.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
+
+Need = Literal["slimmed", "teacher", "gradients", "criteria", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -20,13 +25,13 @@ class Criterion:
     Attributes:
         name: as settings, stored factors and the dashboard spell it.
         module: where it is computed.
-        needs: the slimmed network, or gradients of the teacher's loss.
+        needs: what its module reads.
         ranks: "units" (what a selection needs) or whole "heads".
     """
 
     name: str
     module: str
-    needs: Literal["slimmed", "gradients"]
+    needs: Need
     ranks: Literal["units", "heads"]
 
     def load(self) -> Any:
@@ -38,8 +43,16 @@ CRITERIA: dict[str, Criterion] = {
     criterion.name: criterion
     for criterion in (
         Criterion("alpha", "pruning.importance.alpha", "slimmed", "units"),
+        Criterion("sensitivity", "pruning.importance.sensitivity", "slimmed", "units"),
         Criterion("head_gradient", "pruning.importance.head_gradient", "gradients", "heads"),
         Criterion("taylor", "pruning.importance.taylor", "gradients", "units"),
+        Criterion("taylor_by_head", "pruning.importance.taylor_by_head", "criteria", "units"),
+        Criterion("head_fisher", "pruning.importance.head_fisher", "gradients", "heads"),
+        Criterion("fisher", "pruning.importance.fisher", "gradients", "units"),
+        Criterion("fisher_by_head", "pruning.importance.fisher_by_head", "criteria", "units"),
+        Criterion("magnitude", "pruning.importance.magnitude", "teacher", "units"),
+        Criterion("random", "pruning.importance.control", "nothing", "units"),
     )
 }
 UNIT_CRITERIA = tuple(name for name, criterion in CRITERIA.items() if criterion.ranks == "units")
+HEAD_CRITERIA = tuple(name for name, criterion in CRITERIA.items() if criterion.ranks == "heads")

@@ -14,12 +14,12 @@ from safetensors.numpy import save as pack_tensors
 from pruning.bert.shapes import BertShape, Masks, Site, network_shape
 from pruning.errors import SelectionError, StoreError
 from pruning.importance.factors import ImportanceFactors, TablePieces
+from pruning.importance.registry import HEAD_CRITERIA
 from pruning.selection.select import Selection
 from pruning.study.document import SelectionRecord
 from pruning.study.files import FACTORS_FILE, HISTORY_FILE, MASKS_FILE, one_line, tensors
 
 CRITERION = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
-PER_HEAD = "head_gradient"  # the criterion that has a value a head and ranks no units
 NOT_CRITERIA = ("pieces", "pooler")
 Arrays = Mapping[str, np.ndarray]
 HistoryRow = dict[str, Any]
@@ -96,7 +96,7 @@ def factor_problems(arrays: Arrays, shape: BertShape) -> list[str]:
         elif site not in set(Site):
             problems.append(f"{FACTORS_FILE}: '{key}' names no site, expected one of {', '.join(Site)}")
         else:
-            units = (shape.layers, shape.heads) if criterion == PER_HEAD else shape.units(Site(site))
+            units = (shape.layers, shape.heads) if criterion in HEAD_CRITERIA else shape.units(Site(site))
             wanted[key] = (np.float32, units)
     if not ranking_criteria(arrays):
         problems.append(f"{FACTORS_FILE}: no criterion ranks units, expected at least one, such as 'alpha'")
@@ -106,7 +106,7 @@ def factor_problems(arrays: Arrays, shape: BertShape) -> list[str]:
 
 def ranking_criteria(arrays: Arrays) -> set[str]:
     """Criteria that a selection can rank units by."""
-    return {key.partition("/")[0] for key in arrays} - {*NOT_CRITERIA, PER_HEAD}
+    return {key.partition("/")[0] for key in arrays} - {*NOT_CRITERIA, *HEAD_CRITERIA}
 
 
 # What the stored budgets keep

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from pruning.bert.slim_layer import SlimLayer
 from pruning.errors import TrainingError
 from pruning.files import put_in_place, remove
 
@@ -20,12 +21,15 @@ KEPT = 2  # the newest ones; a damaged one is passed over
 
 
 def trained_state(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Parameters that training changes, on the CPU, by name."""
-    return {
-        name: parameter.detach().cpu().clone().contiguous()
-        for name, parameter in model.named_parameters()
-        if parameter.requires_grad
-    }
+    """What training changes, on the CPU, by name."""
+    return {name: value.detach().cpu().clone().contiguous() for name, value in _changing(model).items()}
+
+
+def _changing(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Parameters that are trained, and the sensitivities that slim layers record."""
+    layers = {name: module for name, module in model.named_modules() if isinstance(module, SlimLayer)}
+    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    return trained | {f"{name}.sensitivity": layer.sensitivity for name, layer in layers.items()}
 
 
 def save_trained_state(model: nn.Module, path: Path) -> None:
@@ -39,13 +43,12 @@ def load_trained_state(model: nn.Module, path: Path) -> None:
     Raises:
         TrainingError: if the file is of another network.
     """
-    state = load_file(path)
-    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    if state.keys() != parameters.keys():
+    state, changing = load_file(path), _changing(model)
+    if state.keys() != changing.keys():
         raise TrainingError(f"{path.parent.name}/{path.name}: holds other parameters than the network in training")
     with torch.no_grad():
-        for name, parameter in parameters.items():
-            parameter.copy_(state[name])
+        for name, value in changing.items():
+            value.copy_(state[name])
 
 
 def complete_checkpoint(folder: Path, name: str) -> None:

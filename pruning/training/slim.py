@@ -11,6 +11,8 @@ from torch import nn
 
 from pruning.bert.gates import attach
 from pruning.bert.model import freeze_word_table
+from pruning.bert.slim_layer import SENSITIVITY_KEPT
+from pruning.config import StudyConfig
 from pruning.training.context import Context
 from pruning.training.evaluation import evaluator
 from pruning.training.teacher_cache import TeacherCache
@@ -28,6 +30,11 @@ class Slimmed:
 
     model: Any
     history: list[dict[str, Any]]
+
+
+def slimming_settings(config: StudyConfig) -> dict[str, Any]:
+    """All that slimming depends on besides the teacher."""
+    return {"slim": config.slim, "distillation": config.distillation, "sensitivity_kept": SENSITIVITY_KEPT}
 
 
 def slim(context: Context, teacher: Any, answers: TeacherCache, folder: Path) -> Slimmed:

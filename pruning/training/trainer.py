@@ -19,7 +19,13 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from pruning.bert.slim_layer import slim_layers, slim_parameters, surviving_share, total_penalty
+from pruning.bert.slim_layer import (
+    record_sensitivity,
+    slim_layers,
+    slim_parameters,
+    surviving_share,
+    total_penalty,
+)
 from pruning.data import Encoded, EncodedDataset, EpochBuckets, collate
 from pruning.errors import TrainingError
 from pruning.files import remove, written_aside
@@ -197,6 +203,12 @@ class StudyTrainer(Trainer):
         variance = torch.from_numpy(teacher.cache.variance)
         device = weights.device
         return hidden_loss(output.hidden_states, target.to(device), weights, variance.to(device))
+
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Forward and backward pass; gradients are whole here, and clipped only later."""
+        loss = super().training_step(*args, **kwargs)
+        record_sensitivity(self.network, self.training.penalty_weight)
+        return loss
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         """Add the parts of the loss and the share of units still alive."""

@@ -65,7 +65,7 @@ def test_presets_are_configurations(name: str) -> None:
         ({"trainer.precision": "float16"}, "trainer.precision 'float16': expected one of auto, float32, bfloat16"),
         ({"teacher.tuning": "frozen"}, "teacher.tuning 'frozen': expected one of adapter, full"),
         ({"slim.penalty": "l2"}, "slim.penalty 'l2': expected one of log, l1, l0"),
-        ({"criterion": "typo"}, "criterion 'typo': expected one of alpha, taylor"),
+        ({"criterion": "typo"}, "criterion 'typo': expected one of alpha, sensitivity, taylor, "),
         ({"budget_kind": "size"}, "budget_kind 'size': expected one of total_density, encoder_density, "),
         ({"recover.transfer": ("mnli", "typo")}, "recover.transfer 'typo': expected one of cola, sst2, "),
         ({"slim.sites": ()}, "slim.sites '': expected list of length >= 1"),
@@ -104,6 +104,10 @@ def test_presets_are_configurations(name: str) -> None:
         (
             {"slim.sites": (Site.FFN_HIDDEN,)},
             "criterion alpha: units at attention_context may be cut but get no factors",
+        ),
+        (
+            {"slim.sites": (Site.FFN_HIDDEN,), "criterion": "sensitivity"},
+            "criterion sensitivity: units at attention_context may be cut but get no factors",
         ),
         (
             {"slim.sites": SelectionSettings().sites, "selection.hidden_keep": 0.5},

@@ -25,6 +25,7 @@ from pruning.bert.shapes import Site
 from pruning.config import StudyConfig, with_settings
 from pruning.data import Examples, StudyData, custom_task
 from pruning.errors import ConfigError, SelectionError, StoreError
+from pruning.importance.registry import CRITERIA, UNIT_CRITERIA
 from pruning.measure.cost import index_buffers, parameters_by_numel
 from pruning.measure.metrics import floor
 from pruning.measure.scoring import score
@@ -179,8 +180,8 @@ def test_an_adapter_names_its_own_backbone_and_no_path(single: Made) -> None:
 
 def test_factors_are_of_the_slimmed_network_and_its_texts(single: Made) -> None:
     factors = single.run.factors
-    assert set(factors.by_criterion) == {"alpha", "taylor", "head_gradient"}
-    for criterion in ("alpha", "taylor"):
+    assert set(factors.by_criterion) == set(CRITERIA)
+    for criterion in UNIT_CRITERIA:
         assert all(np.ptp(factors.by_criterion[criterion][site]) > 0 for site in Site)
     counted = np.bincount(np.concatenate(single.run.context.texts.input_ids), minlength=factors.shape.vocabulary)
     assert np.array_equal(factors.pieces.counts[counted > 0], counted[counted > 0])
@@ -332,7 +333,7 @@ def test_other_texts_start_what_depends_on_them_anew(single: Made) -> None:
 def test_a_new_criterion_is_computed(single: Made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Factors that are there were found without it."""
     asked = []
-    monkeypatch.setattr(pipeline, "CRITERIA", [*pipeline.CRITERIA, "magnitude"])
+    monkeypatch.setattr(pipeline, "CRITERIA", [*pipeline.CRITERIA, "newest"])
     monkeypatch.setattr(pipeline, "gather_factors", lambda *given, **named: asked.append(1) or single.run.factors)
     with pytest.raises(Starts, match=r"^recover-50$"):
         single.again()

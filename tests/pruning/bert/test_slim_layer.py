@@ -11,7 +11,15 @@ from torch import nn
 
 from pruning.bert.penalties import PENALTIES
 from pruning.bert.shapes import Site
-from pruning.bert.slim_layer import SlimLayer, slim_layers, slim_parameters, surviving_share, total_penalty
+from pruning.bert.slim_layer import (
+    SENSITIVITY_KEPT,
+    SlimLayer,
+    record_sensitivity,
+    slim_layers,
+    slim_parameters,
+    surviving_share,
+    total_penalty,
+)
 from pruning.errors import ConfigError
 
 VALUES = [1.0, -0.5, 0.01, 0.0]
@@ -97,6 +105,27 @@ def test_factors_leave_the_mode_as_it_was(penalty: str, training: bool) -> None:
     factors.zero_()
     assert (layer.alpha != 0).all()  # a copy, not a view
     assert torch.equal(layer.factors(), layer.factors())  # not sampled, even while training
+
+
+@pytest.mark.parametrize("penalty", ["log", "l1"])
+def test_sensitivity_is_of_the_loss_without_the_penalty_and_averaged(penalty: str) -> None:
+    layer = layer_with(VALUES, penalty)
+    expected = torch.zeros(4)
+    for slope in (torch.tensor([3.0, -2.0, 1.0, 5.0]), torch.tensor([1.0, 0.0, 7.0, 5.0])):
+        layer.alpha.grad = None
+        ((slope * layer.gate()).sum() + 0.1 * layer.penalty()).backward()
+        whole = layer.alpha.grad.clone()
+        record_sensitivity(layer, 0.1)
+        assert torch.equal(layer.alpha.grad, whole)  # the step that follows is the same
+        expected = SENSITIVITY_KEPT * expected + (1 - SENSITIVITY_KEPT) * (slope * torch.tensor(VALUES)).abs()
+    torch.testing.assert_close(layer.sensitivity, expected, rtol=1e-4, atol=1e-8)
+
+
+def test_sensitivity_under_l0_is_of_gates_as_they_will_be() -> None:
+    layer = layer_with([-4.0, 0.0, 4.0], "l0")
+    layer.alpha.grad = torch.tensor([2.0, -2.0, 2.0])
+    record_sensitivity(layer, 0.0)
+    torch.testing.assert_close(layer.sensitivity / (1 - SENSITIVITY_KEPT), torch.tensor([0.0, 1.0, 2.0]))
 
 
 def test_refusals_in_one_line() -> None:

@@ -19,13 +19,14 @@ from pruning.bert.slim_layer import slim_layers
 from pruning.data.batches import Encoded, encode
 from pruning.data.examples import Examples
 from pruning.errors import SelectionError
-from pruning.importance import gradients
+from pruning.importance import control, gradients, magnitude
 from pruning.importance.alpha import importance as alpha_importance
 from pruning.importance.factors import Importance, ImportanceFactors, TablePieces, piece_mass
 from pruning.importance.gather import gather_factors
 from pruning.importance.pieces import table_pieces
 from pruning.importance.pooler import pooler_importance
 from pruning.importance.registry import CRITERIA, UNIT_CRITERIA, Criterion
+from pruning.importance.shares import dealt_by_head
 
 STEP = 1e-4  # of the finite differences, in double precision
 
@@ -43,6 +44,12 @@ def encoded(tiny_tokenizer: Any, tiny_examples: Examples) -> Encoded:
 @pytest.fixture
 def encoded_pairs(tiny_tokenizer: Any, tiny_pairs: Examples) -> Encoded:
     return encode(tiny_tokenizer, tiny_pairs, 12)
+
+
+def gathered(teacher: Any, tokenizer: Any, encoded: Encoded) -> ImportanceFactors:
+    """All criteria, of a teacher and a copy with slim layers that were never trained."""
+    slimmed = attach(copy.deepcopy(teacher))
+    return gather_factors(teacher, slimmed, tokenizer, encoded, is_regression=False, general_share=0.2, seed=3)
 
 
 def inputs_of(encoded: Encoded, example: int) -> dict[str, torch.Tensor]:
@@ -94,15 +101,18 @@ def test_gradients_are_those_of_finite_differences(
         values = found["taylor"][layer.site]
         values = values if layer.site is Site.HIDDEN else values[number[layer.site]]
         chosen = range(0, len(values), 1 if layer.site is Site.HIDDEN else 3)
-        expected = [
-            np.abs(slopes(reference, encoded, is_regression, layer, slice(unit, unit + 1))).mean() for unit in chosen
-        ]
-        np.testing.assert_allclose(values[list(chosen)], expected, rtol=2e-3, atol=1e-6)
+        by_unit = [slopes(reference, encoded, is_regression, layer, slice(unit, unit + 1)) for unit in chosen]
+        np.testing.assert_allclose(values[list(chosen)], np.abs(by_unit).mean(1), rtol=2e-3, atol=1e-6)
+        values = found["fisher"][layer.site]
+        values = values if layer.site is Site.HIDDEN else values[number[layer.site]]
+        np.testing.assert_allclose(values[list(chosen)], np.square(by_unit).mean(1), rtol=4e-3, atol=1e-6)
         if layer.site is Site.ATTENTION_CONTEXT:
             heads = [slice(head * 4, head * 4 + 4) for head in range(2)]
-            expected = [np.abs(slopes(reference, encoded, is_regression, layer, own)).mean() for own in heads]
+            by_head = [slopes(reference, encoded, is_regression, layer, own) for own in heads]
             own = found["head_gradient"][Site.ATTENTION_CONTEXT][number[layer.site]]
-            np.testing.assert_allclose(own, expected, rtol=2e-3, atol=1e-6)
+            np.testing.assert_allclose(own, np.abs(by_head).mean(1), rtol=2e-3, atol=1e-6)
+            own = found["head_fisher"][Site.ATTENTION_CONTEXT][number[layer.site]]
+            np.testing.assert_allclose(own, np.square(by_head).mean(1), rtol=4e-3, atol=1e-6)
         number[layer.site] += 1
     assert all(values.shape == shape.units(site) for site, values in found["taylor"].items())
     assert all(values.dtype == np.float32 for values in found["taylor"].values())
@@ -181,44 +191,92 @@ def test_the_tables_spectrum_is_that_of_an_svd(rank: int) -> None:
 
 
 def test_all_criteria_stand_side_by_side(tiny_bert: Any, tiny_tokenizer: Any, encoded: Encoded) -> None:
-    slimmed = attach(copy.deepcopy(tiny_bert))
-    given = {"is_regression": False, "seed": 3}
-    factors = gather_factors(tiny_bert, slimmed, tiny_tokenizer, encoded, general_share=0.2, **given)
+    factors = gathered(tiny_bert, tiny_tokenizer, encoded)
     assert list(factors.by_criterion) == list(CRITERIA)
-    assert set(UNIT_CRITERIA) == set(CRITERIA) - {"head_gradient"}
+    assert set(UNIT_CRITERIA) == set(CRITERIA) - {"head_gradient", "head_fisher"}
     for name in UNIT_CRITERIA:
         assert {site: values.shape for site, values in factors.of(name).items()} == {
             site: factors.shape.units(site) for site in Site
         }
-    for site, values in gradient_importance(tiny_bert, encoded, **given)["taylor"].items():
+    for site, values in gradient_importance(tiny_bert, encoded, is_regression=False, seed=3)["taylor"].items():
         assert np.array_equal(factors.by_criterion["taylor"][site], values)
-    assert np.array_equal(factors.pooler, pooler_importance(slimmed, encoded, seed=3))
+    assert np.array_equal(factors.pooler, pooler_importance(attach(tiny_bert), encoded, seed=3))
     assert factors.pieces.counts.clip(0).sum() == encoded.lengths.sum()
 
 
 def test_a_new_criterion_is_a_module_and_a_line(tiny_bert: Any, encoded: Encoded, monkeypatch: Any) -> None:
-    """Fisher information as an example: it takes part in the one pass of gradients that the others share."""
-    fisher = types.ModuleType("tests.fisher")
-    fisher.contribution = lambda gradient, site, shape: np.square(gradient).sum(0)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "tests.fisher", fisher)
-    monkeypatch.setitem(CRITERIA, "fisher", Criterion("fisher", "tests.fisher", "gradients", "units"))
+    """It takes part in the one pass of gradients that the others share."""
+    largest = types.ModuleType("tests.largest")
+    largest.contribution = lambda gradient, site, shape: np.abs(gradient).max(0)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "tests.largest", largest)
+    monkeypatch.setitem(CRITERIA, "largest", Criterion("largest", "tests.largest", "gradients", "units"))
     found = gradient_importance(tiny_bert, encoded, is_regression=False, seed=0)
-    assert set(found) == {"taylor", "head_gradient", "fisher"}
-    assert all((found["fisher"][site] <= found["taylor"][site].max() ** 2 * len(encoded)).all() for site in Site)
+    assert set(found) == {"taylor", "head_gradient", "fisher", "head_fisher", "largest"}
+    assert all((found["largest"][site] <= found["taylor"][site] + 1e-7).all() for site in Site)  # one batch
+
+
+def test_importance_dealt_by_head_keeps_sums_and_shares() -> None:
+    context, elsewhere = Site.ATTENTION_CONTEXT, np.ones((2, 3), dtype=np.float32)
+    units = np.array([[1, 3, 2, 2], [0, 0, 5, 3]], dtype=np.float32)
+    heads = np.array([[1, 0], [2, 5]], dtype=np.float32)
+    found = dealt_by_head({context: units, Site.FFN_HIDDEN: elsewhere}, {context: heads})
+    assert found[Site.FFN_HIDDEN] is elsewhere
+    # 16 in all, dealt 1 : 0 : 2 : 5; a head whose units count for nothing shares evenly.
+    np.testing.assert_allclose(found[context], [[0.5, 1.5, 0, 0], [2, 2, 6.25, 3.75]])
+    nothing = dealt_by_head({context: units}, {context: heads * 0})
+    assert (nothing[context] == 0).all()
+
+
+@pytest.mark.parametrize(("criterion", "of_heads"), [("taylor", "head_gradient"), ("fisher", "head_fisher")])
+def test_criteria_dealt_by_head_rank_heads_as_whole_heads_are(
+    tiny_bert: Any, tiny_tokenizer: Any, encoded: Encoded, criterion: str, of_heads: str
+) -> None:
+    factors = gathered(tiny_bert, tiny_tokenizer, encoded)
+    dealt, whole = factors.heads(f"{criterion}_by_head"), factors.heads(of_heads)
+    np.testing.assert_allclose(dealt / dealt.sum(), whole / whole.sum(), rtol=1e-5)
+    assert dealt.sum() == pytest.approx(factors.heads(criterion).sum(), rel=1e-5)
+    for site in set(Site) - {Site.ATTENTION_CONTEXT}:
+        assert np.array_equal(factors.of(f"{criterion}_by_head")[site], factors.of(criterion)[site])
+
+
+def test_magnitude_by_hand(tiny_bert: Any, tiny_shape: BertShape) -> None:
+    found = magnitude.importance(tiny_bert)
+    assert {site: values.shape for site, values in found.items()} == {site: tiny_shape.units(site) for site in Site}
+    layer = tiny_bert.bert.encoder.layer[1]
+    inner, outer = (part.dense.weight.detach().numpy() for part in (layer.intermediate, layer.output))
+    norm = np.linalg.norm
+    np.testing.assert_allclose(found[Site.FFN_HIDDEN][1], norm(inner, axis=1) * norm(outer, axis=0), rtol=1e-5)
+    value, output = (p.weight.detach().numpy() for p in (layer.attention.self.value, layer.attention.output.dense))
+    np.testing.assert_allclose(found[Site.ATTENTION_CONTEXT][1], norm(value, axis=1) * norm(output, axis=0), rtol=1e-5)
+    np.testing.assert_allclose(found[Site.FFN_INPUT][1], norm(inner, axis=0), rtol=1e-5)
+    with torch.no_grad():  # the same network, written otherwise
+        layer.attention.self.value.weight[3] *= 4
+        layer.attention.output.dense.weight[:, 3] /= 4
+    np.testing.assert_allclose(
+        magnitude.importance(tiny_bert)[Site.ATTENTION_CONTEXT], found[Site.ATTENTION_CONTEXT], rtol=1e-5
+    )
+
+
+def test_the_control_is_drawn_by_seed(tiny_shape: BertShape) -> None:
+    first, again, other = (control.importance(tiny_shape, seed) for seed in (1, 1, 2))
+    for site in Site:
+        assert first[site].shape == tiny_shape.units(site)
+        assert np.array_equal(first[site], again[site])
+        assert not np.array_equal(first[site], other[site])
 
 
 def test_heads_by_criteria_of_heads_and_of_units(tiny_shape: BertShape) -> None:
     pieces = TablePieces(np.zeros(67, dtype=np.int32), np.zeros(67, dtype=bool), np.ones(8, dtype=np.float32))
     units = {Site.ATTENTION_CONTEXT: np.arange(16, dtype=np.float32).reshape(2, 8) * -1}
     by_criterion = {
-        "magnitude": units,
+        "older": units,
         "taylor": units,
         "head_gradient": {Site.ATTENTION_CONTEXT: np.eye(2, dtype=np.float32)},
         "wrong": {Site.ATTENTION_CONTEXT: np.ones((2, 3), dtype=np.float32)},
         "alpha": {Site.HIDDEN: np.ones(8, dtype=np.float32)},
     }
     factors = ImportanceFactors(tiny_shape, by_criterion, pieces, np.ones(8, dtype=np.float32))
-    assert factors.head_criteria == ["head_gradient", "taylor", "magnitude", "wrong"]
+    assert factors.head_criteria == ["head_gradient", "taylor", "older", "wrong"]
     assert factors.heads().tolist() == factors.heads("head_gradient").tolist() == [[1, 0], [0, 1]]
     assert factors.heads("taylor").tolist() == [[1.5, 5.5], [9.5, 13.5]]
     for name, message in (("alpha", "no values for heads"), ("magic", "expected one of"), ("wrong", "shape")):

@@ -14,7 +14,13 @@ import torch
 
 from pruning.bert.gates import attach
 from pruning.bert.model import freeze_word_table
-from pruning.bert.slim_layer import slim_parameters, surviving_share, total_penalty
+from pruning.bert.slim_layer import (
+    SENSITIVITY_KEPT,
+    slim_layers,
+    slim_parameters,
+    surviving_share,
+    total_penalty,
+)
 from pruning.data import EpochBuckets
 from pruning.errors import TrainingError
 from pruning.losses import hidden_loss, logits_loss, task_loss
@@ -70,6 +76,22 @@ def test_a_batchs_loss_is_the_sum_of_its_parts(tmp_path: Path) -> None:
         + 0.01 * total_penalty(model)
     )
     assert found.item() == pytest.approx(expected.item(), rel=1e-3)  # the cache holds half precision
+
+
+def test_a_step_records_the_sensitivity_of_its_batch(tmp_path: Path) -> None:
+    """Of the loss without the penalty, before gradients are clipped."""
+    model = attach(build_bert())
+    with torch.no_grad():
+        for alpha in slim_parameters(model):
+            alpha.mul_(torch.linspace(0.1, 2.0, len(alpha)))
+    plan = make_training(tmp_path, make_encoded(3), epochs=1)
+    trainer = make_trainer(model, plan)
+    trainer.compute_loss(model, batch_of(trainer, [0, 1, 2])).backward()
+    expected = [(alpha.detach() * alpha.grad).abs() for alpha in slim_parameters(model)]  # type: ignore[operator]
+    model.zero_grad()
+    finish(tmp_path, model, dataclasses.replace(plan, penalty_weight=0.1))
+    for layer, own in zip(slim_layers(model), expected, strict=True):
+        torch.testing.assert_close(layer.sensitivity / (1 - SENSITIVITY_KEPT), own, rtol=1e-3, atol=1e-6)
 
 
 def test_labels_alone_count_fully_and_a_teacher_alone_is_enough(tmp_path: Path) -> None:
