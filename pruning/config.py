@@ -158,6 +158,7 @@ class StudyConfig(Record, frozen=True):
         budgets: ratios to cut to, each recovered from the same slimmed network.
         ship: budgets whose weights are stored; the others store numbers only.
         criterion: whose factors rank the units.
+        ablation_rows: at most so many examples on which heads are gated off by each criterion; 0 leaves that out.
         trainer: what all training shares.
         teacher: see `TeacherSettings`.
         distillation: see `DistillationSettings`.
@@ -174,6 +175,7 @@ class StudyConfig(Record, frozen=True):
     budgets: Annotated[tuple[Density, ...], Meta(min_length=1)] = (0.5, 0.25, 0.1, 0.05)
     ship: tuple[Density, ...] = (0.1,)
     criterion: str = "alpha"
+    ablation_rows: Count = 1000
     trainer: TrainerSettings = msgspec.field(default_factory=TrainerSettings)
     teacher: TeacherSettings = msgspec.field(default_factory=TeacherSettings)
     distillation: DistillationSettings = msgspec.field(default_factory=DistillationSettings)
@@ -343,5 +345,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "slim.epochs": 1,
         "recover.epochs": 2,
         "budgets": (0.1,),
+        "ablation_rows": 100,
     },
 }

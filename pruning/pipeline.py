@@ -1,6 +1,7 @@
 """The whole method, in order: one study from raw examples to networks that are trained, cut, measured and stored.
 
-    teacher -> its answers -> slimming -> importance -> (select -> shrink -> recover) a budget -> measure -> store
+    teacher -> its answers -> slimming -> importance -> heads gated off -> (select -> shrink -> recover) a budget
+        -> measure -> store
 
 Every stage leaves its result under the run folder, in a folder named by all that it depends on (see `stages`); the same
 call goes on where it was interrupted. Of several processes all train, the main one writes (see `training.processes`).
@@ -23,8 +24,11 @@ from pruning.importance.factors import ImportanceFactors
 from pruning.importance.gather import gather_factors
 from pruning.importance.gradients import EXAMPLES
 from pruning.importance.registry import CRITERIA
+from pruning.measure.ablation import Ablated, Ablation
 from pruning.measure.environment import environment
+from pruning.measure.gating import CHOICE_ROWS, Ground, ablate, drawn, head_importance
 from pruning.measure.latency_table import latency_table
+from pruning.measure.network import Network
 from pruning.report import PrunedNetwork, Run, identity_of, store_run
 from pruning.selection.budgets import BUDGET_KINDS
 from pruning.selection.latency import LatencyTable
@@ -95,6 +99,8 @@ def make_networks(context: Context, runs: Path, say: Say = lambda line: None) ->
         slimmed = slim(context, teacher.model, lessons.answers, slimming.folder)
     with stages.enter("importance", importance_settings(config), slimming) as ranking:
         factors = find_importance(context, teacher.model, slimmed.model, ranking.folder)
+    with stages.enter("ablation", {"ablation_rows": config.ablation_rows}, ranking) as gating:
+        ablations = find_ablations(context, teacher.model, slimmed.model, factors, gating.folder)
     if context.data.transfer is not None:  # recovery follows the teacher on these texts, too
         lessons, learning = ask_teacher(context, stages, "transfer-cache", teacher, teaching, context.data.transfer)
 
@@ -107,7 +113,7 @@ def make_networks(context: Context, runs: Path, say: Say = lambda line: None) ->
         with stages.enter(f"recover-{budget.name}", settings, slimming, ranking, learning) as recovering:
             networks.append(PrunedNetwork(cut, recover(context, cut, lessons, recovering.folder)))
     processes.part()
-    return Run(context, teacher, slimmed, factors, latency, tuple(networks), stages.seconds)
+    return Run(context, teacher, slimmed, factors, ablations, latency, tuple(networks), stages.seconds)
 
 
 def ask_teacher(
@@ -145,6 +151,41 @@ def find_importance(context: Context, teacher: Any, slimmed: Any, folder: Path) 
             with written_aside(path) as aside:
                 aside.write_bytes(encode_factors(factors))
     return decode_factors(path.read_bytes(), bert_shape(slimmed))
+
+
+def find_ablations(
+    context: Context, teacher: Any, slimmed: Any, factors: ImportanceFactors, folder: Path
+) -> tuple[Ablation, ...]:
+    """The stage: what heads gated off by each criterion cost, on rows to choose one by and on others to report."""
+    rows, path = context.config.ablation_rows, folder / "ablations.json"
+    with processes.main_first():
+        if not path.is_file():
+            measured: list[Ablation] = []
+            if rows:
+                choice, report = ablation_grounds(context, rows)
+                cases: list[tuple[Ablated, Any, Ground]] = [
+                    ("teacher", teacher, choice),
+                    ("teacher", teacher, report),
+                    ("slimmed", slimmed, report),
+                ]
+                for which, model, ground in cases:
+                    network = Network(model, context.tokenizer, context.config.max_length).on(context.torch_device)
+                    measured.append(ablate(network, which, head_importance(factors), ground))
+                    model.cpu()
+            with written_aside(path) as aside:
+                aside.write_bytes(msgspec.json.encode(measured))
+    return msgspec.json.decode(path.read_bytes(), type=tuple[Ablation, ...])
+
+
+def ablation_grounds(context: Context, rows: int) -> tuple[Ground, Ground]:
+    """Training rows to choose a criterion by, rather none that gradients were taken on; rows to report on."""
+    task, seed, precision = context.task, context.config.seed, context.precision
+    report, train = next(iter(context.data.validation.values())), context.data.train
+    choice = drawn(train, min(rows, CHOICE_ROWS), seed)
+    return (
+        Ground(task, "train", choice, seed, random_orders=0, precision=precision),
+        Ground(task, task.validation[0], drawn(report, rows), precision=precision),
+    )
 
 
 def measure_latency(context: Context, stages: Stages) -> LatencyTable | None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from pruning.bert.shapes import NetworkShape
 from pruning.importance.factors import ImportanceFactors
+from pruning.measure.ablation import Ablation
 from pruning.measure.cost import costs, index_buffers, size_on_disk
 from pruning.measure.environment import current_commit, environment
 from pruning.measure.memory import peak_memory
@@ -63,6 +64,7 @@ class Run:
         teacher: see `train_teacher`.
         slimmed: see `slim`.
         factors: what the selections were made from.
+        ablations: what heads gated off by each criterion cost.
         latency: what budgets of milliseconds were counted with; None where there are none.
         networks: one a budget, largest first.
         seconds: stage -> seconds spent.
@@ -72,6 +74,7 @@ class Run:
     teacher: Teacher
     slimmed: Slimmed
     factors: ImportanceFactors
+    ablations: tuple[Ablation, ...]
     latency: LatencyTable | None
     networks: tuple[PrunedNetwork, ...]
     seconds: dict[str, float]
@@ -205,6 +208,7 @@ def _document(run: Run, results: Sequence[Result], speed: Sequence[Speed], comma
         latency=run.latency,
         results=tuple(results),
         speed=tuple(speed),
+        ablations=run.ablations,
         files={},
     )
 

@@ -15,12 +15,20 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from pruning.cli import list_studies, measure, predict, run, upgrade, verify
+from pruning.cli import ablate, list_studies, measure, predict, run, upgrade, verify
 from pruning.cli.options import CommandParser, HelpFormatter, Parser
 from pruning.errors import SlimVizError, one_line
 from pruning.training import processes
 
-COMMANDS = (run.COMMAND, measure.COMMAND, predict.COMMAND, list_studies.COMMAND, verify.COMMAND, upgrade.COMMAND)
+COMMANDS = (
+    run.COMMAND,
+    measure.COMMAND,
+    ablate.COMMAND,
+    predict.COMMAND,
+    list_studies.COMMAND,
+    verify.COMMAND,
+    upgrade.COMMAND,
+)
 USAGE_ERROR = 2
 INTERRUPTED = 130
 LONGEST_MESSAGE = 500
@@ -32,6 +40,7 @@ Examples
   python -m pruning run --task sst2 --budget-kind flop_ratio --budgets 0.25
   python -m pruning run --train-file reviews.csv --text review --label stars --regression
   python -m pruning measure assets/studies/sst2 --data glue  score and compare the stored networks again
+  python -m pruning ablate sst2 --data glue                 does the head map tell the truth?
   python -m pruning predict assets/studies/sst2 "A slow start, but what an ending."
   python -m pruning list --json
   python -m pruning verify

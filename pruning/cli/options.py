@@ -162,6 +162,13 @@ def threads(text: str) -> int:
     return int(text)
 
 
+def count(text: str) -> int:
+    """A whole number from 1 on."""
+    if re.fullmatch(r"[0-9]{1,9}", text) is None or not int(text):
+        raise argparse.ArgumentTypeError(f"{quoted(text)}: expected a whole number from 1 on")
+    return int(text)
+
+
 def numbers(text: str) -> tuple[float, ...]:
     """Numbers between commas."""
     try:

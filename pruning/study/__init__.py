@@ -20,7 +20,7 @@ from pruning.study.document import (
 from pruning.study.read import BUNDLED, BrokenStudy, find_study, list_studies, read_study, study_folders
 from pruning.study.study import Study, load_cut, load_factors, load_history, load_masks
 from pruning.study.verify import verify
-from pruning.study.write import Identity, StudyContents, check_destination, free_name, write_study
+from pruning.study.write import Identity, StudyContents, check_destination, free_name, keep_ablations, write_study
 
 __all__ = [
     "BUNDLED",
@@ -43,6 +43,7 @@ __all__ = [
     "check_destination",
     "find_study",
     "free_name",
+    "keep_ablations",
     "list_studies",
     "load_cut",
     "load_factors",

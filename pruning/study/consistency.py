@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from pruning.bert.shapes import BertShape, NetworkShape
+from pruning.measure.ablation import counts
 from pruning.measure.intervals import retention, retention_above_floor
 from pruning.selection.budgets import BUDGET_KINDS
 from pruning.study.document import Document, Parameters, Result, SelectionRecord
@@ -35,6 +36,7 @@ def reference_problems(document: Document) -> list[str]:
         *_selection_problems(document),
         *_latency_problems(document),
         *_result_problems(document),
+        *_ablation_problems(document),
     ]
 
 
@@ -109,6 +111,30 @@ def _result_problems(document: Document) -> Iterator[str]:
     for row in document.speed:
         if row.variant not in variants:
             yield f"study.json: speed: {row.variant} has no results"
+
+
+def _ablation_problems(document: Document) -> Iterator[str]:
+    task, shape = document.task, document.backbone.shape
+    expected = counts(shape.layers * shape.heads)
+    places = Counter((one.network, one.split) for one in document.ablations)
+    yield from (f"study.json: ablations: {' on '.join(place)} twice" for place, count in places.items() if count > 1)
+    for one in document.ablations:
+        where = f"study.json: ablations {one.network} on {one.split}"
+        if one.metric != task.main_metric:
+            yield f"{where}: of {one.metric}, expected {task.main_metric}"
+        if one.split not in ("train", *task.validation):
+            yield f"{where}: no such split, expected one of {', '.join(('train', *task.validation))}"
+        if one.gated != expected:
+            yield f"{where}: heads gated off {list(one.gated)}, expected {list(expected)}"
+        if not one.curves:
+            yield f"{where}: no criterion's curves"
+        lines = [(name, line) for name, both in one.curves.items() for line in (both.least_first, both.most_first)]
+        lines += [("random", line) for line in one.random]
+        if len({(line[0], line[-1]) for _, line in lines if line}) > 1:
+            yield f"{where}: curves differ with all heads or with none, where no order counts"
+        for name, line in lines:
+            if len(line) != len(expected):
+                yield f"{where}: {name}: {len(line)} points, expected {len(expected)}"
 
 
 def _correct_of(document: Document) -> str:

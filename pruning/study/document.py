@@ -16,6 +16,7 @@ from pruning.bert.shapes import BertShape, LayerShape, NetworkShape
 from pruning.config import StudyConfig
 from pruning.data.tasks import Task
 from pruning.errors import StoreError
+from pruning.measure.ablation import Ablation
 from pruning.measure.cost import Flops, Parameters
 from pruning.measure.intervals import Interval, Ratio
 from pruning.measure.metrics import Metrics
@@ -180,6 +181,7 @@ class Document(Record, frozen=True, kw_only=True):
         latency: milliseconds by width that budgets were counted with; None where none was counted in time.
         results: one a variant and split.
         speed: one a variant, batch size and length.
+        ablations: what heads gated off by each criterion cost; none in studies made before they were measured.
         files: relative path -> checksum and size.
     """
 
@@ -195,6 +197,7 @@ class Document(Record, frozen=True, kw_only=True):
     latency: LatencyTable | None = None
     results: tuple[Result, ...]
     speed: tuple[Speed, ...]
+    ablations: tuple[Ablation, ...] = ()
     files: dict[str, FileRecord]
 
 

@@ -14,6 +14,7 @@ from pruning.bert.shapes import BertShape, Masks, Site
 from pruning.data.tasks import Task
 from pruning.errors import StoreError
 from pruning.importance.factors import ImportanceFactors
+from pruning.measure.ablation import Ablated, Ablation, truest
 from pruning.study.arrays import Cut, HistoryRow, decode_cuts, decode_factors, decode_history
 from pruning.study.document import Document, Result, SelectionRecord
 from pruning.study.files import FACTORS_FILE, HISTORY_FILE, MASKS_FILE, read_bytes
@@ -95,7 +96,22 @@ class Study:
 
     def heads(self, criterion: str | None = None) -> np.ndarray:
         """Importance per head, (layers, heads) float32; by default of the criterion that the Heads page opens with."""
-        return load_factors(self).heads(criterion)
+        return load_factors(self).heads(criterion or self.head_criterion)
+
+    @property
+    def head_criterion(self) -> str | None:
+        """The criterion that head maps open with: the truest on training rows; None where that was not measured."""
+        return truest(self.document.ablations)
+
+    def ablation(self, network: Ablated = "teacher", split: str | None = None) -> Ablation | None:
+        """What heads gated off by each criterion cost a network, or None where it was not measured.
+
+        Args:
+            network: "teacher" or "slimmed".
+            split: "train", or one of the task's validation splits; the first of them by default.
+        """
+        wanted = (network, split or self.task.validation[0])
+        return next((one for one in self.document.ablations if (one.network, one.split) == wanted), None)
 
     def network(self, variant: str | Variant) -> Any:
         """A variant's network: a torch module in eval mode on the CPU, loaded anew at each call."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from pruning.bert.shapes import Site
 from pruning.errors import StoreError
 from pruning.study.arrays import cut_problems, decode_history, factor_problems, ranking_criteria
 from pruning.study.atomic import present_folder
@@ -93,6 +94,10 @@ def _content_problems(folder: Path, path: str, document: Document) -> Iterator[s
         for key, selection in document.selections.items():
             if selection.criterion not in ranking_criteria(arrays):
                 yield f"{path}: criterion '{selection.criterion}' of selections.{key} is missing"
+        stored = {key.partition("/")[0] for key in arrays if key.endswith(f"/{Site.ATTENTION_CONTEXT}")}
+        for one in document.ablations:
+            for name in sorted(one.curves.keys() - stored):
+                yield f"{path}: criterion '{name}' of ablations {one.network} on {one.split} is missing"
     elif path == MASKS_FILE:
         yield from cut_problems(tensors(read_bytes(folder, path), path), shape, document.selections)
     elif path.endswith(".safetensors"):

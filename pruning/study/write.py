@@ -22,6 +22,7 @@ from pruning.data.tasks import Task
 from pruning.errors import StoreError
 from pruning.files import locked
 from pruning.importance.factors import ImportanceFactors
+from pruning.measure.ablation import Ablation
 from pruning.records import to_plain
 from pruning.selection.select import Selection
 from pruning.study.arrays import encode_cuts, encode_factors, encode_history
@@ -40,7 +41,7 @@ from pruning.study.files import (
 )
 from pruning.study.read import read_study
 from pruning.study.study import Study
-from pruning.study.verify import folder_problems
+from pruning.study.verify import document_problems, folder_problems
 from pruning.variants import Variant
 
 
@@ -150,7 +151,7 @@ def write_study(folder: Path | str, contents: StudyContents, *, overwrite: bool 
 
 
 def rewrite_document(folder: Path, converted: Callable[[], Document | None]) -> bool:
-    """Replace a stored study's `study.json` by one that says the same in another form; every other file stays.
+    """Replace a stored study's `study.json`; every other file stays.
 
     Args:
         folder: the study's.
@@ -171,6 +172,26 @@ def rewrite_document(folder: Path, converted: Callable[[], Document | None]) -> 
     except OSError as error:
         raise StoreError(f"{folder}: study.json cannot be replaced: {reason_of(error)}") from error
     return document is not None
+
+
+def keep_ablations(folder: Path, ablations: Sequence[Ablation]) -> None:
+    """Store curves with a study, in place of those of the same network and split; every other file stays.
+
+    Raises:
+        StoreError: one line; whatever was stored before is still there.
+    """
+
+    def converted() -> Document:
+        document = read_study(folder).document
+        new = {(one.network, one.split): one for one in ablations}
+        kept = [one for one in document.ablations if (one.network, one.split) not in new]
+        changed = document.replace(ablations=(*kept, *new.values()))
+        problems = document_problems(changed, folder.name)
+        if problems:
+            raise StoreError(f"{folder}: curves not stored, it would not be a valid study: {one_line(problems[0])}")
+        return changed
+
+    rewrite_document(folder, converted)
 
 
 def check_destination(folder: Path | str, identity: Identity, overwrite: bool = False) -> None:

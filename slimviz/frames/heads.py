@@ -22,6 +22,7 @@ class HeadStudy:
     title: str
     factors: ImportanceFactors
     masks: Masks
+    truest: str | None = None  # the criterion that orders this task's heads best, where that was measured
 
 
 def group_name(study: Study) -> str:
@@ -46,6 +47,13 @@ def criteria(studies: list[HeadStudy]) -> list[str]:
     """Criteria that every one of these studies has for its heads."""
     first, *others = (study.factors.head_criteria for study in studies)
     return [name for name in first if all(name in other for other in others)]
+
+
+def opening_criterion(studies: list[HeadStudy]) -> str:
+    """What the maps open with: the criterion that is truest for most of these studies, else the first of all."""
+    offered = criteria(studies)
+    votes = [study.truest for study in studies if study.truest in offered]
+    return max(offered, key=votes.count)
 
 
 def head_frame(studies: list[HeadStudy], criterion: str, scale: str = "value") -> pd.DataFrame:

@@ -12,7 +12,15 @@ from slimviz.charts.head_map import CLICK, difference_map, head_map
 from slimviz.charts.scales import RANK_BOUNDS, RANK_TICKS, importance_bounds, importance_legend
 from slimviz.charts.similarity_map import similarity_map
 from slimviz.frames.budgets import budgets
-from slimviz.frames.heads import HeadStudy, backbone_groups, criteria, difference_frame, head_frame, similarity_frame
+from slimviz.frames.heads import (
+    HeadStudy,
+    backbone_groups,
+    criteria,
+    difference_frame,
+    head_frame,
+    opening_criterion,
+    similarity_frame,
+)
 from slimviz.frames.results import study_title, summarise
 from slimviz.frames.tidy import groups, only, records
 from slimviz.state import NONE, format_head, head_option_title, parse_head
@@ -111,7 +119,9 @@ def _load(studies: dict[str, Study], budget: str) -> list[HeadStudy]:
             st.warning(f"{theme.plain(title)} has no masks at {missing}, so it is left out.")
             continue
         with guard(title):
-            loaded.append(HeadStudy(key, title, loaders.factors(study), loaders.masks(study, budget)))
+            loaded.append(
+                HeadStudy(key, title, loaders.factors(study), loaders.masks(study, budget), study.head_criterion)
+            )
     return loaded
 
 
@@ -125,6 +135,7 @@ def _choose_view(studies: list[HeadStudy]) -> tuple[str, str, Chosen]:
             "Importance by",
             "criterion",
             criteria(studies),
+            fallback=opening_criterion(studies),
             format_func=lambda name: theme.plain(theme.criterion_title(name)),
             required=True,
         )

@@ -46,7 +46,7 @@ from tests.factories.quick_run import BUDGETS, SETTINGS, frozen_garbage, quick_m
 from tests.factories.tiny_backbone import write_backbone
 
 COMMAND = "python -m pruning run --train-file own.csv"
-STAGES = ("teacher", "cache", "slim", "importance", "recover-50", "recover-10")
+STAGES = ("teacher", "cache", "slim", "importance", "ablation", "recover-50", "recover-10")
 
 
 @dataclass(frozen=True)
@@ -188,6 +188,24 @@ def test_factors_are_of_the_slimmed_network_and_its_texts(single: Made) -> None:
     assert (factors.pieces.counts[counted == 0] <= 0).all()
 
 
+def test_heads_are_gated_off_in_the_teacher_and_in_the_slimmed_network(single: Made) -> None:
+    ablations = single.study.document.ablations
+    assert ablations == single.run.ablations
+    assert [(one.network, one.split, one.rows) for one in ablations] == [
+        ("teacher", "train", 56),
+        ("teacher", "validation", 30),
+        ("slimmed", "validation", 30),
+    ]
+    assert [len(one.random) for one in ablations] == [0, 5, 5]
+    for one in ablations:
+        assert list(one.curves) == [name for name in CRITERIA if name != "random"]
+    teacher = single.study.result(TEACHER)
+    assert teacher is not None
+    assert ablations[1].whole == pytest.approx(teacher.metrics["accuracy"])
+    assert ablations[1].sha256 == single.data.validation["validation"].sha256
+    assert single.study.head_criterion == ablations[0].best
+
+
 def test_slimming_moves_weights_only_of_a_fully_fine_tuned_teacher(single: Made, pairs: Made) -> None:
     """What every stored study was made by."""
     for made, moves in ((single, False), (pairs, True)):
@@ -286,6 +304,11 @@ def starting(monkeypatch: pytest.MonkeyPatch) -> None:
 
         monkeypatch.setattr(module, "train", train)
 
+    def ablate(*given: Any) -> None:
+        raise Starts("ablation")
+
+    monkeypatch.setattr(pipeline, "ablate", ablate)
+
 
 @pytest.mark.usefixtures("starting")
 @pytest.mark.parametrize(
@@ -299,10 +322,11 @@ def starting(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"slim__alpha_rate": 1e-2}, "slim"),
         ({"slim__penalty": "l1"}, "slim"),
         ({"distillation__temperature": 1.0}, "slim"),
+        ({"ablation_rows": 9}, "ablation"),
         ({"recover__rate": 1e-4}, "recover-50"),
         ({"recover__cache_bytes": 0}, "recover-50"),  # hidden states are matched no longer
         ({"criterion": "taylor"}, "recover-50"),
-        ({"selection__general_share": 0.9}, "recover-50"),
+        ({"selection__general_share": 0.9}, "ablation"),  # stored with the factors, which others are measured from
         ({"recover_epochs": 3}, "recover-10"),  # a quarter of 3 is as many as a quarter of 2
         ({"budgets": (0.5, 0.3)}, "recover-30"),
     ],
@@ -335,7 +359,7 @@ def test_a_new_criterion_is_computed(single: Made, monkeypatch: pytest.MonkeyPat
     asked = []
     monkeypatch.setattr(pipeline, "CRITERIA", [*pipeline.CRITERIA, "newest"])
     monkeypatch.setattr(pipeline, "gather_factors", lambda *given, **named: asked.append(1) or single.run.factors)
-    with pytest.raises(Starts, match=r"^recover-50$"):
+    with pytest.raises(Starts, match=r"^ablation$"):
         single.again()
     assert asked == [1]
 
@@ -527,6 +551,7 @@ def test_a_teacher_whose_metric_is_0_is_stored(single: Made, tmp_path: Path) -> 
         run,
         context=dataclasses.replace(run.context, data=data),
         teacher=dataclasses.replace(run.teacher, model=constant, folder=folder),
+        ablations=(),
     )
     study = store_run(changed, tmp_path / "constant", command=COMMAND)
     assert verify(study.folder) == []

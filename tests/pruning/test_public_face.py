@@ -12,6 +12,8 @@ import pytest
 import pruning
 from pruning.bert.shapes import Site
 from pruning.errors import StoreError
+from pruning.measure.ablation import Ablation, Curves
+from pruning.study import keep_ablations, verify
 from tests.factories.tiny_study import BUDGET, write_tiny_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,3 +55,42 @@ def test_importance_of_units_and_heads(tmp_path: Path) -> None:
     assert study.heads("head_gradient").shape == heads.shape
     with pytest.raises(pruning.errors.SlimVizError, match="'none': not stored with this study"):
         study.heads("none")
+
+
+def test_heads_are_by_the_truest_criterion_where_that_was_measured(tmp_path: Path) -> None:
+    folder = write_tiny_study(tmp_path)
+    study = pruning.load_study(folder)
+    assert (study.head_criterion, study.ablation()) == (None, None)
+    assert np.array_equal(study.heads(), study.heads("alpha"))
+    heads = study.shape.layers * study.shape.heads
+    falling, steep = tuple(np.linspace(0.9, 0.5, heads + 1).tolist()), (0.9, *[0.5] * heads)
+    curves = {
+        "alpha": Curves(least_first=steep, most_first=falling),
+        "head_gradient": Curves(least_first=falling, most_first=steep),
+    }
+    measured = Ablation(
+        network="teacher",
+        split="train",
+        rows=5,
+        sha256="0" * 64,
+        seed=0,
+        precision="float32",
+        metric="accuracy",
+        floor=0.5,
+        gated=tuple(range(heads + 1)),
+        curves=curves,
+        seconds=1.0,
+    )
+    keep_ablations(folder, [measured, measured.replace(split="validation", rows=9)])
+    keep_ablations(folder, [measured.replace(split="validation", rows=7)])  # takes the other one's place
+    study = pruning.load_study(folder)
+    assert verify(folder) == []
+    assert study.head_criterion == "head_gradient"
+    assert np.array_equal(study.heads(), study.heads("head_gradient"))
+    report, choice = study.ablation(), study.ablation("teacher", "train")
+    assert report is not None
+    assert (report.rows, choice, len(study.document.ablations)) == (7, measured, 2)
+    assert report.areas["head_gradient"] == pytest.approx(-report.areas["alpha"])
+    with pytest.raises(StoreError, match=r"curves not stored, it would not be a valid study: .* of f1"):
+        keep_ablations(folder, [measured.replace(metric="f1")])
+    assert pruning.load_study(folder).document == study.document

@@ -20,6 +20,10 @@ OPTIONS = {
         "--runs --overwrite --quiet --device --threads --json"
     ),
     "measure": "study --data --validation-file --text --pair --label --variant --device --threads --json",
+    "ablate": (
+        "study --data --train-file --validation-file --text --pair --label --split --rows --gather --precision --store "
+        "--device --threads --json"
+    ),
     "predict": "study sentence second --file --text --pair --variant --device --threads --json",
     "list": "--studies --json",
     "verify": "STUDY --json",

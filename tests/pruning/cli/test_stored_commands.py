@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
+from safetensors.numpy import load, save
 
 from pruning.study.read import read_study
 from tests.factories.damage import flip_a_bit, json_edit, put, seal
@@ -256,3 +257,57 @@ def test_changed_weights_are_said(own: Made, tmp_path: Path) -> None:
     for command in commands_on(own, study):
         assert "checksum" in call(*command).err.splitlines()[-1]
     assert read_study(study).name == "own"  # a page can still show its numbers
+
+
+def test_ablate_shows_curves_and_stores_them_when_asked_to(own: Made, tmp_path: Path) -> None:
+    study, csv = copy_study(own.study, tmp_path), own.folder / "own.csv"
+    before = content(study)
+    files = ("--train-file", csv, "--validation-file", csv, "--rows", 40, *CPU, "--precision", "float32")
+    printed = call("ablate", study, *files)
+    assert printed.code == 0, printed
+    assert "teacher on train: 40 rows" in printed.out
+    assert re.search(r"^  alpha +[+-]0\.\d{4} +\d+\.\d% ", printed.out, re.MULTILINE)
+    assert "a slimmed network is not stored" in printed.err
+    assert content(study) == before
+    printed = call("ablate", study, *files, "--store", "--json")
+    assert printed.code == 0, printed
+    shown = printed.json["ablations"]
+    stored = {(one.network, one.split): one for one in read_study(study).document.ablations}
+    assert [(one["split"], one["rows"]) for one in shown] == [("train", 40), ("validation", 40)]
+    for one in shown:
+        kept = stored["teacher", one["split"]]
+        assert (kept.best, list(kept.areas.values())) == (
+            one["best"],
+            [row["area"] for row in one["criteria"].values()],
+        )
+    assert ("slimmed", "validation") in stored  # what `run` measured stays
+    assert call("verify", study).code == 0
+    assert {name for name, value in content(study).items() if value != before[name]} == {"study.json"}
+
+
+def test_ablate_gathers_what_an_older_study_does_not_store(own: Made, tmp_path: Path) -> None:
+    study = copy_study(own.study, tmp_path)
+    edit(study, lambda document: document.update(ablations=[]))
+    path = study / "factors.safetensors"
+    arrays = load(path.read_bytes())
+    path.write_bytes(save({key: value for key, value in arrays.items() if not key.startswith(("fisher", "head_"))}))
+    seal(study)
+    files = ("--train-file", own.folder / "own.csv", *CPU, "--json")
+    before = call("ablate", study, *files).json["ablations"][0]
+    after = call("ablate", study, *files, "--gather").json["ablations"][0]
+    assert after["curves"].keys() - before["curves"].keys() == {
+        "head_gradient", "head_fisher", "fisher", "fisher_by_head"
+    }  # fmt: skip
+    assert after["curves"]["taylor"] == before["curves"]["taylor"]
+
+
+def test_what_ablate_cannot_do_is_said(own: Made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SLIMVIZ_GLUE", str(tmp_path))
+    rows = ("--validation-file", own.folder / "own.csv")
+    for arguments, said in (
+        (("--store", "--gather"), "--store with --gather: a study keeps curves of criteria that it stores"),
+        ((*rows, "--gather"), "--gather: takes gradients on training rows, expected train among the splits"),
+        (("--split", "test"), "split 'test' is unknown"),
+        (("--rows", "0"), "expected a whole number from 1 on"),
+    ):
+        assert said in refused("ablate", own.study, *arguments)

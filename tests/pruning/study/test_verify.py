@@ -16,6 +16,22 @@ from tests.factories.damage import DELETE, Damage, array_edit, flip_a_bit, put, 
 from tests.factories.study_document import edit
 
 FIRST, LAST, CUT, SLIM = "results/0", "results/-1", "selections/60", "slim-37.5"
+POINTS = [0.9, 0.8, 0.7, 0.6, 0.4]
+BOTH = {"least_first": POINTS, "most_first": POINTS}
+ABLATION = {
+    "network": "teacher",
+    "split": "validation",
+    "rows": 872,
+    "sha256": "0" * 64,
+    "seed": 0,
+    "precision": "float32",
+    "metric": "accuracy",
+    "floor": 0.5,
+    "gated": [0, 1, 2, 3, 4],
+    "curves": {"alpha": BOTH},
+    "random": [POINTS],
+    "seconds": 1.5,
+}
 
 # Values of the document that make a study unreadable: where, what, and what must be said.
 VALUES: list[tuple[str, Any, str]] = [
@@ -62,6 +78,14 @@ VALUES: list[tuple[str, Any, str]] = [
     ("backbone/name", "/home/me/bert", "no path"),
     ("speed/0/variant", {"method": "slim", "budget": "7"}, "slim-7"),
     ("results", [], "expected at least the teacher's"),
+    ("ablations", [ABLATION | {"metric": "f1"}], "ablations teacher on validation: of f1, expected accuracy"),
+    ("ablations", [ABLATION | {"split": "test"}], "ablations teacher on test: no such split, expected one of train"),
+    ("ablations", [ABLATION | {"gated": [0, 2, 4]}], "heads gated off [0, 2, 4], expected [0, 1, 2, 3, 4]"),
+    ("ablations", [ABLATION | {"curves": {}}], "no criterion's curves"),
+    ("ablations", [ABLATION, ABLATION], "ablations: teacher on validation twice"),
+    ("ablations", [ABLATION | {"random": [[0.9, 0.4]]}], "random: 2 points, expected 5"),
+    ("ablations", [ABLATION | {"random": [[0.8, 0.8, 0.8, 0.8, 0.4]]}], "curves differ with all heads or with none"),
+    ("ablations", [ABLATION | {"floor": 2}], "ablations[0].floor: expected float <= 1"),
 ]
 
 
@@ -133,6 +157,7 @@ READABLE: list[tuple[Damage, str]] = [
     (value_edit(f"{LAST}/retention_above_floor", 0.7), "retention_above_floor 0.7, expected 0.9015"),
     (value_edit(f"{LAST}/correct", 82), "accuracy 0.8658256880733946, but 82 of 872 correct"),
     (value_edit("results/2/shipped", True), "said to be shipped"),
+    (value_edit("ablations", [ABLATION | {"curves": {"taylor": BOTH}}]), "criterion 'taylor' of ablations teacher"),
 ]
 
 
@@ -197,6 +222,11 @@ def test_every_fault_is_found(stored: Path, damage: Damage, said: str, is_readab
         assert said in listed.reason
         with pytest.raises(StoreError):
             read_study(stored)
+
+
+def test_curves_that_agree_are_no_fault(stored: Path) -> None:
+    value_edit("ablations", [ABLATION, ABLATION | {"split": "train", "random": []}])(stored)
+    assert verify(stored) == []
 
 
 def test_verify_never_raises(tmp_path: Path) -> None:

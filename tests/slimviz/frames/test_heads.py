@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from slimviz.frames.heads import (
     criteria,
     difference_frame,
     head_frame,
+    opening_criterion,
     similarity_frame,
 )
 
@@ -45,6 +48,13 @@ def test_backbones_of_one_name_with_other_weights_are_told_apart(studies: dict[s
 
 def test_only_criteria_that_all_have_are_offered(shown: list[HeadStudy]) -> None:
     assert criteria(shown) == ["alpha", "head_gradient"]
+
+
+def test_maps_open_with_what_is_truest_for_most(shown: list[HeadStudy]) -> None:
+    assert opening_criterion(shown) == "alpha"  # nothing was measured
+    votes = ("head_gradient", "alpha", "head_gradient", "fisher")  # which not all of them have
+    assert opening_criterion([replace(s, truest=v) for s, v in zip(shown, votes, strict=True)]) == "head_gradient"
+    assert opening_criterion([replace(shown[0], truest="alpha"), *shown[1:]]) == "alpha"
 
 
 def test_one_row_per_head_with_rank_and_fate(shown: list[HeadStudy], heads: pd.DataFrame) -> None:

@@ -1,0 +1,142 @@
+"""Heads gated off in the order of each criterion, and what the network scores then: see `ablation`.
+
+A head that is off is cut (the law of `compress.shrink`: that is the same network), so what is off costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Literal
+
+import numpy as np
+
+from pruning.bert.shapes import Site
+from pruning.data.examples import Examples
+from pruning.data.tasks import Task
+from pruning.importance.factors import ImportanceFactors
+from pruning.measure.ablation import Ablated, Ablation, Curves, counts, order_of
+from pruning.measure.logits import encoded_logits
+from pruning.measure.metrics import floor, metrics
+from pruning.measure.network import Network
+
+CHOICE_ROWS = 512  # training rows that a criterion is chosen on, at most
+RANDOM_ORDERS = 5
+CONTROL = "random"  # the criterion that the random orders stand for
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What curves are measured on.
+
+    Attributes:
+        task: whose first metric is counted.
+        split: the examples' name.
+        examples: labelled.
+        seed: that they were drawn with, and that random orders are.
+        random_orders: how many.
+        precision: "bfloat16" computes under autocast.
+    """
+
+    task: Task
+    split: str
+    examples: Examples
+    seed: int = 0
+    random_orders: int = RANDOM_ORDERS
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+
+def drawn(examples: Examples, rows: int, seed: int = 0) -> Examples:
+    """At most so many of the examples; the last ones of a permutation, whose first ones gradients are taken on."""
+    if len(examples) <= rows:
+        return examples
+    return examples.take(np.random.default_rng(seed).permutation(len(examples))[-rows:])
+
+
+def head_importance(factors: ImportanceFactors) -> dict[str, np.ndarray]:
+    """(layers, heads) of every stored criterion that says something about heads, but for the random control."""
+    return {name: factors.heads(name) for name in factors.head_criteria if name != CONTROL}
+
+
+def ablate(
+    network: Network,
+    which: Ablated,
+    heads: Mapping[str, np.ndarray],
+    ground: Ground,
+    progress: Callable[[int, int], None] | None = None,
+) -> Ablation:
+    """Measure all curves of a network; equal sets of heads, whatever order led there, are measured once.
+
+    Args:
+        network: a `BertForSequenceClassification`, with slim layers or without.
+        which: of the study's two it is.
+        heads: criterion -> (layers, heads) importance.
+        ground: examples and random orders.
+        progress: called with (sets of heads measured, all).
+    """
+    start = perf_counter()
+    total = next(iter(heads.values())).size
+    gated = counts(total)
+    generator = np.random.default_rng(ground.seed)
+    orders = {(name, "least_first"): order_of(values) for name, values in heads.items()}
+    orders |= {(name, "most_first"): order[::-1] for (name, _), order in orders.items()}
+    orders |= {(CONTROL, str(number)): generator.permutation(total) for number in range(ground.random_orders)}
+    sets = {place: [frozenset(order[:count].tolist()) for count in gated] for place, order in orders.items()}
+    wanted = sorted({off for along in sets.values() for off in along}, key=sorted)
+    score = _scorer(network, ground)
+    scores: dict[frozenset[int], float] = {}
+    for off in wanted:
+        scores[off] = score(off)
+        if progress is not None:
+            progress(len(scores), len(wanted))
+    points = {place: tuple(scores[off] for off in along) for place, along in sets.items()}
+    metric = ground.task.main_metric
+    return Ablation(
+        network=which,
+        split=ground.split,
+        rows=len(ground.examples),
+        sha256=ground.examples.sha256,
+        seed=ground.seed,
+        precision=ground.precision,
+        metric=metric,
+        floor=floor(ground.task, ground.examples.labels)[metric],
+        gated=gated,
+        curves={
+            name: Curves(least_first=points[name, "least_first"], most_first=points[name, "most_first"])
+            for name in heads
+        },
+        random=tuple(points[CONTROL, str(number)] for number in range(ground.random_orders)),
+        seconds=round(perf_counter() - start, 1),
+    )
+
+
+def _scorer(network: Network, ground: Ground) -> Callable[[frozenset[int]], float]:
+    """A function from the heads that are off (numbered layer by layer) to the main metric."""
+    import torch
+
+    from pruning.bert.gates import read_factors
+    from pruning.bert.model import bert_shape, read_weights
+    from pruning.bert.slim_layer import slim_layers
+    from pruning.compress.shrink import cut_context, drop_empty, fold_factors
+    from pruning.slimbert import from_weights
+
+    shape, weights = bert_shape(network.model), read_weights(network.model)
+    if slim_layers(network.model):
+        weights = fold_factors(weights, read_factors(network.model))
+    encoded = network.encode(ground.examples)
+    labels = dict(enumerate(ground.task.labels or ("score",)))
+    problem = "regression" if ground.task.is_regression else "single_label_classification"
+    kind = torch.device(network.device).type
+
+    def score(off: frozenset[int]) -> float:
+        on = np.ones(shape.layers * shape.heads, dtype=bool)
+        on[list(off)] = False
+        context = np.repeat(on, shape.head_size).reshape(shape.units(Site.ATTENTION_CONTEXT))
+        cut = drop_empty(cut_context(weights, context))
+        model: Any = from_weights(cut, id2label=labels, problem_type=problem, original=shape).to(network.device)
+        with torch.autocast(kind, torch.bfloat16, enabled=ground.precision == "bfloat16"):
+            logits = encoded_logits(model, encoded, device=network.device, few_lengths=True)
+        return metrics(ground.task, logits, ground.examples.labels)[ground.task.main_metric]
+
+    return score
