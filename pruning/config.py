@@ -19,6 +19,7 @@ from pruning.selection.budget import Budget
 from pruning.selection.budgets import BUDGET_KINDS
 from pruning.selection.settings import SelectionSettings
 
+OptionalStage = Literal["slim", "least_squares", "recover"]
 Epochs = Annotated[int, Meta(ge=0, le=10_000)]  # 0: by the number of training rows
 
 
@@ -146,6 +147,20 @@ class RecoverSettings(Record, frozen=True):
         return self.epochs if budget <= 0.2 else max(1, self.epochs // 4)
 
 
+class LeastSquaresSettings(Record, frozen=True):
+    """How a cut network's output matrices are solved anew, see `compress.least_squares`.
+
+    Attributes:
+        texts: training texts that they are solved on, drawn with the study's seed.
+        ridge: what holds the matrices back, as a share of the mean square of what they read.
+    """
+
+    label: ClassVar[str] = "least_squares."
+
+    texts: Positive = 1024
+    ridge: Weight = 0.1
+
+
 class StudyConfig(Record, frozen=True):
     """Settings of one study. Epoch counts of 0 stand for "by the number of training rows" (see `resolve`).
 
@@ -158,12 +173,15 @@ class StudyConfig(Record, frozen=True):
         budgets: ratios to cut to, each recovered from the same slimmed network.
         ship: budgets whose weights are stored; the others store numbers only.
         criterion: whose factors rank the units.
+        stages: which of them a study goes through, besides training its teacher and cutting: "slim" (factors are
+            trained before the cut), "least_squares" and "recover" (after it, in this order).
         ablation_rows: at most so many examples on which heads are gated off by each criterion; 0 leaves that out.
         trainer: what all training shares.
         teacher: see `TeacherSettings`.
         distillation: see `DistillationSettings`.
         slim: see `SlimSettings`.
         selection: see `SelectionSettings`; its `positions` follow `max_length`.
+        least_squares: see `LeastSquaresSettings`.
         recover: see `RecoverSettings`.
     """
 
@@ -175,12 +193,14 @@ class StudyConfig(Record, frozen=True):
     budgets: Annotated[tuple[Density, ...], Meta(min_length=1)] = (0.5, 0.25, 0.1, 0.05)
     ship: tuple[Density, ...] = (0.1,)
     criterion: str = "alpha"
+    stages: tuple[OptionalStage, ...] = ("slim", "recover")
     ablation_rows: Count = 1000
     trainer: TrainerSettings = msgspec.field(default_factory=TrainerSettings)
     teacher: TeacherSettings = msgspec.field(default_factory=TeacherSettings)
     distillation: DistillationSettings = msgspec.field(default_factory=DistillationSettings)
     slim: SlimSettings = msgspec.field(default_factory=SlimSettings)
     selection: SelectionSettings = msgspec.field(default_factory=SelectionSettings)
+    least_squares: LeastSquaresSettings = msgspec.field(default_factory=LeastSquaresSettings)
     recover: RecoverSettings = msgspec.field(default_factory=RecoverSettings)
 
     def __post_init__(self) -> None:
@@ -201,7 +221,16 @@ class StudyConfig(Record, frozen=True):
             if budget not in self.budgets:
                 expected = ", ".join(f"{known:g}" for known in self.budgets)
                 raise ConfigError(f"ship {budget:g}: is not among the budgets, expected some of {expected}")
+        self._check_stages()
         self._check_ranked_sites()
+
+    def _check_stages(self) -> None:
+        """A study ends with a network that is stored, and ranks units by what its stages find."""
+        _check_distinct("stages", self.stages)
+        if not {"least_squares", "recover"} & set(self.stages):
+            raise ConfigError(f"stages {shown(self.stages)}: expected least_squares or recover among them")
+        if CRITERIA[self.criterion].needs == "slimmed" and "slim" not in self.stages:
+            raise ConfigError(f"criterion {self.criterion}: is what slimming finds, expected slim among the stages")
 
     def _check_ranked_sites(self) -> None:
         """What slimming finds ranks only units that have a factor; the other criteria find something for every unit."""
@@ -338,6 +367,8 @@ def _place(name: str) -> tuple[str, str]:
 
 PRESETS: dict[str, dict[str, Any]] = {
     "full": {},
+    # Minutes: nothing is trained but the teacher.
+    "one-shot": {"stages": ("least_squares",), "criterion": "fisher_by_head", "ablation_rows": 0},
     # Minutes on two cores: a look at the whole path, not a result to quote.
     "quick": {
         "train_rows": 2000,

@@ -1,8 +1,9 @@
 """The whole method, in order: one study from raw examples to networks that are trained, cut, measured and stored.
 
-    teacher -> its answers -> slimming -> importance -> heads gated off -> (select -> shrink -> recover) a budget
+    teacher -> [slim] -> importance -> heads gated off -> (select -> shrink -> [least squares] -> [recover]) a budget
         -> measure -> store
 
+What stands in brackets is done where `StudyConfig.stages` names it.
 Every stage leaves its result under the run folder, in a folder named by all that it depends on (see `stages`); the same
 call goes on where it was interrupted. Of several processes all train, the main one writes (see `training.processes`).
 """
@@ -10,12 +11,15 @@ call goes on where it was interrupted. Of several processes all train, the main 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from pruning.bert import vocabulary
 from pruning.bert.model import bert_shape
+from pruning.compress import least_squares
 from pruning.compress.cut import shrunk_network
 from pruning.config import StudyConfig
 from pruning.data import Examples, StudyData, encode, joined
@@ -33,6 +37,7 @@ from pruning.report import PrunedNetwork, Run, identity_of, store_run
 from pruning.selection.budgets import BUDGET_KINDS
 from pruning.selection.latency import LatencyTable
 from pruning.selection.select import select
+from pruning.slimbert import round_to_half
 from pruning.stages import Stage, Stages
 from pruning.study.arrays import decode_factors, encode_factors
 from pruning.study.study import Study
@@ -41,7 +46,7 @@ from pruning.training import processes
 from pruning.training.context import Context
 from pruning.training.prepare import check_budgets, dense_shape, inputs_of, prepare
 from pruning.training.recover import Cut, Lessons, recover, recovery_settings
-from pruning.training.slim import slim, slimming_settings
+from pruning.training.slim import Slimmed, slim, slimming_settings
 from pruning.training.teacher import Teacher, train_teacher
 from pruning.training.teacher_cache import cache_answers, hidden_bytes
 
@@ -92,34 +97,60 @@ def make_networks(context: Context, runs: Path, say: Say = lambda line: None) ->
 
     with stages.enter("teacher", {"teacher": config.teacher}) as teaching:
         teacher = train_teacher(context, teaching.folder)
-    lessons, learning = ask_teacher(context, stages, "cache", teacher, teaching)
-
-    # Slimming reads the teacher's logits alone, which are the same with hidden states and without.
-    with stages.enter("slim", slimming_settings(config), teaching) as slimming:
-        slimmed = slim(context, teacher.model, lessons.answers, slimming.folder)
-    with stages.enter("importance", importance_settings(config), slimming) as ranking:
-        factors = find_importance(context, teacher.model, slimmed.model, ranking.folder)
+    slimmed, uncut, made = None, teacher.model, teaching
+    if "slim" in config.stages:
+        slimmed, made = slim_teacher(context, stages, teacher, teaching)
+        uncut = slimmed.model
+    with stages.enter("importance", importance_settings(config), made) as ranking:
+        factors = find_importance(context, teacher.model, slimmed, ranking.folder)
     with stages.enter("ablation", {"ablation_rows": config.ablation_rows}, ranking) as gating:
-        ablations = find_ablations(context, teacher.model, slimmed.model, factors, gating.folder)
-    if context.data.transfer is not None:  # recovery follows the teacher on these texts, too
-        lessons, learning = ask_teacher(context, stages, "transfer-cache", teacher, teaching, context.data.transfer)
+        ablations = find_ablations(context, teacher.model, slimmed, factors, gating.folder)
 
     networks = []
     for budget in config.all_budgets:
         selection = select(factors, budget, config.selection, config.criterion, latency)
-        shrunk = shrunk_network(task, slimmed.model, factors, selection, config.selection.general_share)
-        cut = Cut(budget, selection, shrunk)
-        settings = recovery_settings(context, cut)
-        with stages.enter(f"recover-{budget.name}", settings, slimming, ranking, learning) as recovering:
-            networks.append(PrunedNetwork(cut, recover(context, cut, lessons, recovering.folder)))
+        cut = Cut(budget, selection, shrunk_network(task, uncut, factors, selection, config.selection.general_share))
+        solved, recovered, earlier = None, None, [made, ranking]
+        if "least_squares" in config.stages:
+            settings = {"least_squares": config.least_squares}
+            with stages.enter(f"least-squares-{budget.name}", settings, *earlier) as solving:
+                solved = solve_outputs(context, teacher.model, cut)
+            earlier.append(solving)
+        if "recover" in config.stages:
+            lessons, learning = ask_teacher(context, stages, teacher, teaching, context.data.transfer)
+            settings = recovery_settings(context, cut)
+            with stages.enter(f"recover-{budget.name}", settings, *earlier, learning) as recovering:
+                recovered = recover(context, solved or cut, lessons, recovering.folder)
+        tokenizer = vocabulary.cut_tokenizer(context.tokenizer, selection.pieces, positions=selection.positions)
+        networks.append(PrunedNetwork(cut, tokenizer, solved, recovered))
     processes.part()
     return Run(context, teacher, slimmed, factors, ablations, latency, tuple(networks), stages.seconds)
 
 
+def slim_teacher(context: Context, stages: Stages, teacher: Teacher, teaching: Stage) -> tuple[Slimmed, Stage]:
+    """The slimmed teacher. Slimming reads its logits alone, which are the same with hidden states and without."""
+    lessons, _ = ask_teacher(context, stages, teacher, teaching)
+    with stages.enter("slim", slimming_settings(context.config), teaching) as slimming:
+        return slim(context, teacher.model, lessons.answers, slimming.folder), slimming
+
+
+def solve_outputs(context: Context, teacher: Any, cut: Cut) -> Cut:
+    """A cut network with its output matrices solved on training texts, rounded as it would be stored."""
+    settings, hidden = context.config.least_squares, cut.selection.masks.hidden
+    texts = drawn(context.data.train, settings.texts, context.config.seed)
+    encoded = encode(context.tokenizer, texts, context.config.max_length)
+    model, _ = least_squares.solved(
+        teacher, cut.model, encoded, ridge=settings.ridge, hidden=None if hidden.all() else hidden
+    )
+    round_to_half(model)
+    return replace(cut, model=model)
+
+
 def ask_teacher(
-    context: Context, stages: Stages, name: str, teacher: Teacher, teaching: Stage, more: Examples | None = None
+    context: Context, stages: Stages, teacher: Teacher, teaching: Stage, more: Examples | None = None
 ) -> tuple[Lessons, Stage]:
     """The teacher's answers on the training texts and more, with its hidden states where there is room for them."""
+    name = "cache" if more is None else "transfer-cache"
     examples = context.data.train if more is None else joined(context.data.train, more)
     encoded = context.texts if more is None else encode(context.tokenizer, examples, context.config.max_length)
     states, width = teacher.model.config.num_hidden_layers + 1, teacher.model.config.hidden_size
@@ -130,18 +161,18 @@ def ask_teacher(
 
 
 def importance_settings(config: StudyConfig) -> dict[str, Any]:
-    """All that importance depends on besides the slimmed network; a new criterion starts the stage anew."""
+    """All that importance depends on besides the network; a new criterion starts the stage anew."""
     return {"criteria": list(CRITERIA), "examples": EXAMPLES, "general_share": config.selection.general_share}
 
 
-def find_importance(context: Context, teacher: Any, slimmed: Any, folder: Path) -> ImportanceFactors:
-    """The stage: all criteria, piece counts, the table's spectrum and the pooler's importance."""
+def find_importance(context: Context, teacher: Any, slimmed: Slimmed | None, folder: Path) -> ImportanceFactors:
+    """The stage: all criteria there are, piece counts, the table's spectrum and the pooler's importance."""
     path = folder / "factors.safetensors"
     with processes.main_first():
         if not path.is_file():
             factors = gather_factors(
                 teacher,
-                slimmed,
+                None if slimmed is None else slimmed.model,
                 context.tokenizer,
                 context.texts,
                 is_regression=context.task.is_regression,
@@ -150,11 +181,11 @@ def find_importance(context: Context, teacher: Any, slimmed: Any, folder: Path) 
             )
             with written_aside(path) as aside:
                 aside.write_bytes(encode_factors(factors))
-    return decode_factors(path.read_bytes(), bert_shape(slimmed))
+    return decode_factors(path.read_bytes(), bert_shape(teacher))
 
 
 def find_ablations(
-    context: Context, teacher: Any, slimmed: Any, factors: ImportanceFactors, folder: Path
+    context: Context, teacher: Any, slimmed: Slimmed | None, factors: ImportanceFactors, folder: Path
 ) -> tuple[Ablation, ...]:
     """The stage: what heads gated off by each criterion cost, on rows to choose one by and on others to report."""
     rows, path = context.config.ablation_rows, folder / "ablations.json"
@@ -166,8 +197,9 @@ def find_ablations(
                 cases: list[tuple[Ablated, Any, Ground]] = [
                     ("teacher", teacher, choice),
                     ("teacher", teacher, report),
-                    ("slimmed", slimmed, report),
                 ]
+                if slimmed is not None:
+                    cases.append(("slimmed", slimmed.model, report))
                 for which, model, ground in cases:
                     network = Network(model, context.tokenizer, context.config.max_length).on(context.torch_device)
                     measured.append(ablate(network, which, head_importance(factors), ground))

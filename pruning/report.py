@@ -42,17 +42,42 @@ from pruning.training.context import Context
 from pruning.training.recover import Cut, Recovered
 from pruning.training.slim import Slimmed
 from pruning.training.teacher import Teacher
-from pruning.variants import TEACHER, Variant, one_shot, slim
+from pruning.variants import TEACHER, Variant, one_shot, post_training, slim
 
 SPEED_TEXTS = 256  # real texts per timing, the first of the validation split
 
 
 @dataclass(frozen=True)
 class PrunedNetwork:
-    """One budget's networks, before recovery and after."""
+    """One budget's networks.
+
+    Attributes:
+        cut: as it was cut.
+        tokenizer: of the cut vocabulary.
+        solved: the same with its output matrices solved by least squares; None where that was not asked for.
+        recovered: trained again; None where that was not asked for.
+    """
 
     cut: Cut
-    recovered: Recovered
+    tokenizer: Any
+    solved: Cut | None
+    recovered: Recovered | None
+
+    @property
+    def models(self) -> dict[Variant, Any]:
+        """All of them, in the order that they were made in; the last one is what the study is for."""
+        name = self.cut.budget.name
+        found = {one_shot(name): self.cut.model}
+        if self.solved is not None:
+            found[post_training(name)] = self.solved.model
+        if self.recovered is not None:
+            found[slim(name)] = self.recovered.model
+        return found
+
+    @property
+    def final(self) -> Variant:
+        """The last one made."""
+        return list(self.models)[-1]
 
 
 @dataclass(frozen=True)
@@ -62,7 +87,7 @@ class Run:
     Attributes:
         context: settings, data, backbone.
         teacher: see `train_teacher`.
-        slimmed: see `slim`.
+        slimmed: see `slim`; None where slimming was not asked for.
         factors: what the selections were made from.
         ablations: what heads gated off by each criterion cost.
         latency: what budgets of milliseconds were counted with; None where there are none.
@@ -72,7 +97,7 @@ class Run:
 
     context: Context
     teacher: Teacher
-    slimmed: Slimmed
+    slimmed: Slimmed | None
     factors: ImportanceFactors
     ablations: tuple[Ablation, ...]
     latency: LatencyTable | None
@@ -84,8 +109,8 @@ class Run:
         """What training reported, stage after stage."""
         return [
             *self.teacher.history,
-            *self.slimmed.history,
-            *(row for network in self.networks for row in network.recovered.history),
+            *(self.slimmed.history if self.slimmed else ()),
+            *(row for network in self.networks if network.recovered for row in network.recovered.history),
         ]
 
     def by_variant(self) -> dict[Variant, Network]:
@@ -93,10 +118,13 @@ class Run:
         length = self.context.config.max_length
         found = {TEACHER: Network(self.teacher.model, self.context.tokenizer, length)}
         for network in self.networks:
-            name, tokenizer = network.cut.budget.name, network.recovered.tokenizer
-            found[one_shot(name)] = Network(network.cut.model, tokenizer, length)
-            found[slim(name)] = Network(network.recovered.model, tokenizer, length)
+            found |= {variant: Network(model, network.tokenizer, length) for variant, model in network.models.items()}
         return found
+
+    @property
+    def finals(self) -> list[Variant]:
+        """The teacher, and each budget's network that the study is for."""
+        return [TEACHER, *(network.final for network in self.networks)]
 
 
 def identity_of(context: Context) -> Identity:
@@ -121,8 +149,8 @@ def store_run(
     for split, examples in data.validation.items():
         say(f"scoring {len(networks)} networks on {split} ({len(examples)} examples)")
         scores += score(data.task, networks, examples, split, seed=run.context.config.seed)
-    say("timing the teacher and the recovered networks, interleaved")
-    timed = {variant: network for variant, network in networks.items() if variant.method != "one-shot"}
+    say("timing the teacher and the networks, interleaved")
+    timed = {variant: networks[variant] for variant in run.finals}
     texts = next(iter(data.validation.values()))
     speed = speed_table(timed, texts.take(np.arange(min(SPEED_TEXTS, len(texts)))))
     with TemporaryDirectory(prefix="slimviz-") as scratch:
@@ -141,21 +169,21 @@ def store_run(
 def _shipped(run: Run) -> list[Variant]:
     """Cut networks whose weights are stored."""
     kept = run.context.config.ship
-    return [slim(network.cut.budget.name) for network in run.networks if network.cut.budget.value in kept]
+    return [network.final for network in run.networks if network.cut.budget.value in kept]
 
 
 def _save_networks(run: Run, scratch: Path) -> dict[Variant, Path]:
-    """Save the teacher and the recovered networks as networks are shipped, which is how their sizes are compared.
+    """Save the teacher and the networks that the study is for as they are shipped, which is how sizes are compared.
 
     The teacher's own folder of a study holds an adapter; here it is the merged network in half precision.
     """
     folders = {}
-    for variant, network in run.by_variant().items():
-        if variant.method != "one-shot":
-            folder = scratch / variant.name
-            save_slim(dense_from_bert(network.model) if variant.is_teacher else network.model, folder)
-            network.tokenizer.save_pretrained(folder)
-            folders[variant] = folder
+    networks = run.by_variant()
+    for variant in run.finals:
+        network, folder = networks[variant], scratch / variant.name
+        save_slim(dense_from_bert(network.model) if variant.is_teacher else network.model, folder)
+        network.tokenizer.save_pretrained(folder)
+        folders[variant] = folder
     return folders
 
 
@@ -164,7 +192,7 @@ def _results(run: Run, scores: Sequence[Score], folders: Mapping[Variant, Path])
     described = {TEACHER: _described(run, TEACHER, run.factors.shape.network(), None, folders)}
     for network in run.networks:
         name, shape = network.cut.budget.name, network.cut.selection.shape
-        for variant in (one_shot(name), slim(name)):
+        for variant in network.models:
             described[variant] = _described(run, variant, shape, name, folders)
     return [Result(**_fields(row) | described[row.variant]) for row in scores]
 

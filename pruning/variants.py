@@ -26,7 +26,8 @@ class Variant(Record, frozen=True, omit_defaults=True):
     """One network of a study.
 
     Attributes:
-        method: how it was made: "teacher" (nothing cut), "slim" (cut and recovered), "one-shot" (cut, not recovered).
+        method: how it was made: "teacher" (nothing cut), "slim" (cut and recovered), "one-shot" (cut, nothing
+            else), "post-training" (cut and its output matrices solved anew, nothing trained).
         budget: name of the budget it was cut to ("10", "flops-25"); None for the teacher.
         seed: of its training where that is not the study's own.
         precision: what it computes in.
@@ -94,3 +95,8 @@ def slim(budget: str) -> Variant:
 def one_shot(budget: str) -> Variant:
     """The same before recovery."""
     return Variant("one-shot", budget)
+
+
+def post_training(budget: str) -> Variant:
+    """The same with its output matrices solved by least squares, the field's "post-training pruning"."""
+    return Variant("post-training", budget)

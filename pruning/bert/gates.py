@@ -118,7 +118,7 @@ def detach(model: Any) -> Any:
 
 
 def read_factors(model: Any) -> dict[Site, torch.Tensor]:
-    """Signed factors per attached site: ``(units,)`` for `hidden`, ``(layers, units)`` for the others."""
+    """Signed factors per attached site: ``(units,)`` for `hidden`, ``(layers, units)`` for the others; none without."""
     return _by_site(model, lambda layer: layer.factors())
 
 
@@ -128,7 +128,7 @@ def read_sensitivity(model: Any) -> dict[Site, torch.Tensor]:
 
 
 def _by_site(model: Any, read: Callable[[SlimLayer], torch.Tensor]) -> dict[Site, torch.Tensor]:
-    slim = model.slim
+    slim = getattr(model, "slim", {})
     found: dict[Site, torch.Tensor] = {}
     for site in Site:
         layers = [key for key in slim if key == site.value or key.rsplit("_", 1)[0] == site.value]

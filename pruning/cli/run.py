@@ -77,7 +77,10 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--ship", type=numbers, metavar="R,R", help="budgets whose weights are stored; default: 0.1, else the smallest"
     )
     how.add_argument(
-        "--preset", choices=tuple(PRESETS), default="full", help="quick: a first look in minutes, on 2,000 rows"
+        "--preset",
+        choices=tuple(PRESETS),
+        default="full",
+        help="quick: a first look in minutes, on 2,000 rows; one-shot: nothing is trained but the teacher",
     )
     how.add_argument(
         "--seed", type=int, default=default.seed, help="seed of initial weights, order of examples and dropout"

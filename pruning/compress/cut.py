@@ -1,4 +1,4 @@
-"""A slimmed network and a selection -> the small network: factors folded in, everything else cut away."""
+"""A network and a selection -> the small network: factors folded in, everything else cut away."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pruning.slimbert import from_weights
 
 
 def shrunk_network(
-    task: Task, slimmed: Any, factors: ImportanceFactors, selection: Selection, general_share: float
+    task: Task, uncut: Any, factors: ImportanceFactors, selection: Selection, general_share: float
 ) -> Any:
-    """Fold the slimmed network's factors, cut everything that was not selected, and build the small network.
+    """Fold a slimmed network's factors, cut everything that was not selected, and build the small network.
 
     Args:
         task: gives the labels their words.
-        slimmed: network with slim layers.
+        uncut: the slimmed network, or the teacher itself.
         factors: that the selection was made from.
         selection: what stays.
         general_share: see `SelectionSettings`; weighs the pieces while the word table is factored.
@@ -29,10 +29,10 @@ def shrunk_network(
         A `SlimBertForSequenceClassification` in eval mode, on the CPU.
     """
     weights = shrink(
-        read_weights(slimmed),
+        read_weights(uncut),
         factors.shape,
         selection.masks,
-        factors=read_factors(slimmed),
+        factors=read_factors(uncut),
         pieces=selection.pieces,
         rank=selection.rank,
         frequencies=piece_mass(factors.pieces.counts, factors.pieces.protected, general_share),

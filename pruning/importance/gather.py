@@ -16,7 +16,7 @@ from pruning.importance.registry import CRITERIA, Criterion, Need
 
 def gather_factors(
     teacher: Any,
-    slimmed: Any,
+    slimmed: Any | None,
     tokenizer: Any,
     encoded: Encoded,
     *,
@@ -24,29 +24,35 @@ def gather_factors(
     general_share: float,
     seed: int,
 ) -> ImportanceFactors:
-    """Compute every criterion of the registry, piece counts, the table's spectrum and the pooler's importance.
+    """Compute criteria, piece counts, the table's spectrum and the pooler's importance.
+
+    Criteria are all of the registry, but those that slimming finds where there was none.
 
     Args:
         teacher: what gradients are taken of.
-        slimmed: the network with trained slim layers.
+        slimmed: the network with trained slim layers, if there is one.
         tokenizer: of both.
         encoded: training examples.
         is_regression: whether labels are scores.
         general_share: see `SelectionSettings`; the table's spectrum depends on it.
         seed: of the examples drawn for gradients.
     """
-    shape = bert_shape(slimmed)
+    shape, uncut = bert_shape(teacher), teacher if slimmed is None else slimmed
     found = teacher_criteria(teacher, encoded, is_regression=is_regression, seed=seed)
-    found |= {c.name: c.load().importance(slimmed) for c in needing("slimmed")}
+    if slimmed is not None:
+        found |= {c.name: c.load().importance(slimmed) for c in needing("slimmed")}
     pieces = table_pieces(
         vocabulary.piece_counts(encoded.input_ids, shape.vocabulary),
         vocabulary.protected_pieces(tokenizer, shape.vocabulary),
         vocabulary.unusable_pieces(tokenizer, shape.vocabulary),
-        word_table(slimmed),
+        word_table(uncut),
         general_share,
     )
     return ImportanceFactors(
-        shape, {name: found[name] for name in CRITERIA}, pieces, pooler_importance(slimmed, encoded, seed=seed)
+        shape,
+        {name: found[name] for name in CRITERIA if name in found},
+        pieces,
+        pooler_importance(uncut, encoded, seed=seed),
     )
 
 

@@ -58,6 +58,17 @@ class SlimAttention(Reader):
         """(batch, tokens, hidden), mask (batch, 1, 1, tokens) to add, gates (original heads,) -> same, attention."""
         if not self.heads:
             return self.norm(hidden + self.output.bias), None
+        context, weights = self.context(hidden, mask, gates, wants_weights)
+        return self.norm(self.output(context).add_(hidden)), weights
+
+    def context(
+        self,
+        hidden: torch.Tensor,
+        mask: torch.Tensor | None,
+        gates: torch.Tensor | None = None,
+        wants_weights: bool = False,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """What the output matrix reads, (batch, tokens, heads * value width), and the attention where it is wanted."""
         batch, tokens, _ = hidden.shape
         width = self.heads * self.head_size
         projected = self.projection(self.read(hidden))
@@ -73,8 +84,7 @@ class SlimAttention(Reader):
             context = functional.scaled_dot_product_attention(query, key, value, mask, scale=self.scale)
         if gates is not None:
             context = context * gates[self.kept_heads].view(1, -1, 1, 1)
-        context = context.transpose(1, 2).reshape(batch, tokens, self.heads * self.value_width)
-        return self.norm(self.output(context).add_(hidden)), weights
+        return context.transpose(1, 2).reshape(batch, tokens, self.heads * self.value_width), weights
 
     def attend(self, query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """Queries and keys (batch, heads, tokens, head size) -> attention (batch, heads, tokens, tokens)."""
@@ -106,7 +116,11 @@ class SlimFfn(Reader):
         """(batch, tokens, hidden) -> same."""
         if self.is_empty:
             return self.norm(hidden + self.outer.bias)
-        return self.norm(self.outer(self.activation(self.inner(self.read(hidden)))).add_(hidden))
+        return self.norm(self.outer(self.inside(hidden)).add_(hidden))
+
+    def inside(self, hidden: torch.Tensor) -> torch.Tensor:
+        """What the outer matrix reads, (batch, tokens, units)."""
+        return self.activation(self.inner(self.read(hidden)))
 
 
 class SlimBlock(nn.Module):

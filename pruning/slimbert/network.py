@@ -90,7 +90,7 @@ class SlimBertModel(SlimBertPreTrainedModel):
         if head_gates is not None:
             self._check_gates(head_gates)
         hidden = self.embeddings(inputs_embeds, token_type_ids)
-        mask = _additive_mask(attention_mask, hidden.dtype)
+        mask = additive_mask(attention_mask, hidden.dtype)
         wants_states = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
         wants_weights = self.config.output_attentions if output_attentions is None else output_attentions
         states: list[torch.Tensor] = [hidden]
@@ -115,7 +115,7 @@ class SlimBertModel(SlimBertPreTrainedModel):
             raise SlimVizError(f"head_gates: shape {tuple(head_gates.shape)}, expected (layers, heads) {expected}")
 
 
-def _additive_mask(attention_mask: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor | None:
+def additive_mask(attention_mask: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor | None:
     """(batch, tokens) of ones and zeros -> (batch, 1, 1, tokens) to add to scores; None where it changes nothing."""
     if attention_mask is None:
         return None

@@ -20,6 +20,10 @@ def model_card(document: Document, variant: Variant) -> str:
     selection = document.selections[slim.selection or ""]
     network = selection.network
     main = task.main_metric
+    stages = document.config.stages
+    done = [f"fine-tuned on {task.title}", *(["slimmed"] if "slim" in stages else []), "cut"]
+    done += ["solved by least squares"] if "least_squares" in stages else []
+    done += ["recovered"] if "recover" in stages else []
     provenance, backbone = document.provenance, document.backbone
     scores = "\n".join(
         f"| {task.metric_title(name)} | {teacher.metrics[name]:.4f} | {slim.metrics[name]:.4f} | "
@@ -43,7 +47,7 @@ pipeline_tag: text-classification{base}
 
 # {document.name}: {task.title} at {selection.total_density:.1%} of the teacher's parameters
 
-The backbone {origin}, fine-tuned on {task.title}, slimmed, cut and recovered
+The backbone {origin}, {", ".join(done[:-1])} and {done[-1]}
 by SlimViz: {selection.parameters.total:,} parameters of {teacher.parameters.total:,} (encoder
 {selection.encoder_density:.1%}), {network.vocabulary:,} of {backbone.shape.vocabulary:,} vocabulary
 pieces, texts up to {network.positions} tokens. Task: {task.description}

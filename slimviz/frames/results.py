@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pruning.measure.intervals import Interval
 from pruning.study import Result, Speed, Study
-from pruning.variants import TEACHER, Variant, one_shot, slim
+from pruning.variants import TEACHER, Variant, one_shot, post_training, slim
 from slimviz.frames.provenance import conditions_text
 
 FLOP_LENGTH = 32  # tokens: the length at which FLOPs are counted and speed-ups quoted
@@ -94,6 +94,8 @@ def main_speed(study: Study, variant: Variant, batch: int) -> Speed | None:
 def summarise(key: str, study: Study, budget: str) -> Summary:
     """All that Overview says about one study at one budget."""
     task, variant = study.task, slim(budget)
+    if study.result(variant) is None:  # a study whose networks were not trained again
+        variant = post_training(budget)
     result, cut = study.result(variant), study.result(one_shot(budget))
     teacher = study.result(TEACHER, result.split if result else None)
     either = result or teacher

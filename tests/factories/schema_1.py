@@ -15,6 +15,8 @@ def as_schema_1(document: Document) -> dict[str, Any]:
     data, seed = to_plain(document), document.provenance.seed
     flat = {dotted: name for name, dotted in FLAT_NAMES.items()}
     config: dict[str, Any] = {}
+    for later in ("stages", "least_squares"):  # which nobody could choose then
+        del data["config"][later]
     for name, value in data["config"].items():
         if name == "selection" or not isinstance(value, dict):
             config[name] = value

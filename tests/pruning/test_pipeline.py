@@ -22,7 +22,7 @@ from pruning.bert import backbones
 from pruning.bert.adapter import load_trained
 from pruning.bert.counts import count_flops, count_parameters
 from pruning.bert.shapes import Site
-from pruning.config import StudyConfig, with_settings
+from pruning.config import PRESETS, StudyConfig, with_settings
 from pruning.data import Examples, StudyData, custom_task
 from pruning.errors import ConfigError, SelectionError, StoreError
 from pruning.importance.registry import CRITERIA, UNIT_CRITERIA
@@ -127,6 +127,13 @@ def pairs(tmp_path_factory: pytest.TempPathFactory, backbone: str) -> Made:
         "sites": (Site.ATTENTION_CONTEXT, Site.FFN_HIDDEN),
     }
     return make(tmp_path_factory.mktemp("pairs"), data, settings)
+
+
+@pytest.fixture(scope="module")
+def one_shot(tmp_path_factory: pytest.TempPathFactory, backbone: str) -> Made:
+    """Nothing trained but the teacher."""
+    settings = {"backbone": backbone, "budgets": BUDGETS} | PRESETS["one-shot"]
+    return make(tmp_path_factory.mktemp("one-shot"), own_data(), settings)
 
 
 def states_equal(first: Any, second: Any) -> bool:
@@ -267,6 +274,9 @@ ELSEWHERE = {
     "budgets": "each has a recovery of its own",
     "budget_kind": "likewise",
     "ship": "decides what is stored, not what it holds",
+    "stages": "each is one or is not there",
+    "least_squares.texts": "named where that stage is asked for",
+    "least_squares.ridge": "likewise",
     "trainer.precision": "as resolved on this machine",
     "trainer.checkpoint_steps": "an interrupted run ends the same whatever it is",
     "recover.cache_bytes": "decides whether hidden states are kept, which is named",
@@ -525,6 +535,35 @@ def test_its_identity_is_known_before_training(single: Made) -> None:
     for context, differs in ((other, r"\(config.seed 0 there, 1 here\), .*such as 'own-2'"), (fewer, "training data")):
         with pytest.raises(StoreError, match=f"holds another study.*{differs}"):
             check_destination(folder, identity_of(context), overwrite=True)
+
+
+def test_a_study_may_train_nothing_but_its_teacher(one_shot: Made) -> None:
+    study, run = one_shot.study, one_shot.run
+    assert verify(study.folder) == []
+    assert study.variants == ("teacher", "one-shot-50", "post-training-50", "one-shot-10", "post-training-10")
+    assert [row.variant.name for row in study.results if row.shipped] == ["teacher", "post-training-10"]
+    assert {row.variant.name for row in study.document.speed} == {"teacher", "post-training-50", "post-training-10"}
+    assert tuple(run.seconds) == ("teacher", "importance", "ablation", "least-squares-50", "least-squares-10")
+    assert {entry["stage"] for entry in run.history} == {"teacher"}
+    assert set(run.factors.by_criterion) == {name for name, found in CRITERIA.items() if found.needs != "slimmed"}
+    assert "fine-tuned on own, cut and solved by" in (study.folder / "post-training-10" / "README.md").read_text()
+    stored, network = load_network(study, "post-training-10"), run.networks[1]
+    assert states_equal(stored.model, network.models[Variant.parse("post-training-10")])
+    for network in run.networks:
+        assert network.solved is not None
+        assert network.recovered is None
+        assert not states_equal(network.cut.model, network.solved.model)
+
+
+def test_recovery_starts_from_what_least_squares_left(one_shot: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+    monkeypatch.setattr(pipeline, "recover", lambda context, cut, *rest: begun.append(cut.model))
+    run = one_shot.again(stages=("least_squares", "recover"))
+    assert all(states_equal(model, kept.solved.model) for model, kept in zip(begun, run.networks, strict=True))
+    with pytest.raises(ConfigError, match=r"^criterion alpha: is what slimming finds"):
+        one_shot.again(criterion="alpha")
+    with pytest.raises(ConfigError, match="expected least_squares or recover"):
+        one_shot.again(stages=("slim",))
 
 
 def test_the_same_study_is_replaced_when_asked(single: Made) -> None:
