@@ -44,3 +44,11 @@ def hidden_loss(
         distance = (state - teacher[layer]).square().sum(-1)
         total = total + (distance * weights).sum() / counted / variance[layer]
     return total / len(student)
+
+
+def certainty(logits: torch.Tensor, is_regression: bool) -> torch.Tensor:
+    """How sure each answer is, ``(examples,)``: log-odds of the most probable label, or the score itself."""
+    if is_regression:
+        return logits.squeeze(-1)
+    ranked = logits.sort(-1, descending=True).values
+    return ranked[..., 0] - ranked[..., 1:].logsumexp(-1)

@@ -8,7 +8,7 @@ from pruning.bert import vocabulary
 from pruning.bert.model import bert_shape, word_table
 from pruning.data.batches import Encoded
 from pruning.importance.factors import Importance, ImportanceFactors
-from pruning.importance.gradients import gradient_importance
+from pruning.importance.gradients import KINDS, gradient_importance
 from pruning.importance.pieces import table_pieces
 from pruning.importance.pooler import pooler_importance
 from pruning.importance.registry import CRITERIA, Criterion, Need
@@ -65,7 +65,8 @@ def teacher_criteria(teacher: Any, encoded: Encoded, *, is_regression: bool, see
         is_regression: whether labels are scores.
         seed: of the examples drawn for gradients, and of the random control.
     """
-    found = gradient_importance(teacher, encoded, needing("gradients"), is_regression=is_regression, seed=seed)
+    of_gradients = [criterion for kind in KINDS for criterion in needing(kind)]
+    found = gradient_importance(teacher, encoded, of_gradients, is_regression=is_regression, seed=seed)
     found |= {c.name: c.load().importance(teacher) for c in needing("teacher")}
     found |= {c.name: c.load().importance(bert_shape(teacher), seed) for c in needing("nothing")}
     return found | {c.name: c.load().importance(found) for c in needing("criteria")}

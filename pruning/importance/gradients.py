@@ -1,8 +1,13 @@
-"""One pass of gradients for all criteria that need them: of the teacher's loss, by a gate of 1 on each activation."""
+"""One pass of gradients for all criteria that need them, by a gate of 1 on each activation.
+
+Of the teacher's loss, and of its answer (see `losses.certainty`): a teacher knows most training rows by heart, where
+its loss has hardly a gradient left, so that a few rows which it gets wrong speak for all. Its answers do not fade like
+that, and need no labels.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,12 +19,14 @@ from pruning.bert.model import bert_shape
 from pruning.bert.shapes import Site
 from pruning.data.batches import Encoded, collate
 from pruning.importance.factors import Importance
-from pruning.importance.registry import Criterion
-from pruning.losses import task_loss
+from pruning.importance.registry import Criterion, Need
+from pruning.losses import certainty, task_loss
 
 EXAMPLES = 512  # enough for ranks that hardly move; a minute on two cores
 BATCH = 32
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+KINDS: tuple[Need, ...] = ("gradients", "answers")  # what gradients may be taken of, as criteria need them
+Place = tuple[Site, int | None]  # a gate's site and layer
 
 
 class _ExampleGate:
@@ -33,9 +40,11 @@ class _ExampleGate:
         self.gates.append(gate)
         return activations * gate
 
-    def gradient(self) -> np.ndarray:
-        """Gradient of the loss by the gate, summed over the places it was used at: (batch, units)."""
+    def take(self) -> np.ndarray:
+        """The gradient by the gate since the last call, summed over the places it was used at: (batch, units)."""
         grads = [gate.grad for gate in self.gates if gate.grad is not None]
+        for gate in self.gates:
+            gate.grad = None
         return torch.stack(grads).sum(0).squeeze(1).cpu().numpy()
 
 
@@ -47,7 +56,7 @@ def gradient_importance(
     Args:
         teacher: a BERT classifier; left as it was.
         encoded: training examples, of which `EXAMPLES` are drawn.
-        criteria: that need "gradients".
+        criteria: that need "gradients" or "answers".
         is_regression: whether labels are scores.
         seed: of the draw.
 
@@ -55,13 +64,16 @@ def gradient_importance(
         Criterion name -> site -> float32, ``(units,)`` for `hidden`, (layers, ...) for the others.
     """
     shape = bert_shape(teacher)
-    modules = {criterion.name: criterion.load() for criterion in criteria}
+    modules: dict[str, tuple[Need, Any]] = {
+        criterion.name: (criterion.needs, criterion.load()) for criterion in criteria
+    }
+    wanted: list[Need] = [kind for kind in KINDS if kind in {need for need, _ in modules.values()}]
     sums: dict[str, dict[Site, Any]] = {name: {} for name in modules}
     count = 0
-    for size, gradients in _gradients(teacher, encoded, is_regression, seed):
+    for size, found in _gradients(teacher, encoded, wanted, is_regression, seed):
         count += size
-        for (site, layer), gradient in gradients.items():
-            for name, module in modules.items():
+        for name, (need, module) in modules.items():
+            for (site, layer), gradient in found[need].items():
                 own = module.contribution(gradient, site, shape)
                 if own is None:
                     continue
@@ -80,9 +92,9 @@ def drawn(encoded: Encoded, seed: int) -> np.ndarray:
 
 
 def _gradients(
-    teacher: Any, encoded: Encoded, is_regression: bool, seed: int
-) -> Iterator[tuple[int, dict[tuple[Site, int | None], np.ndarray]]]:
-    """Batch by batch: how many examples, and (batch, units) of every gate by site and layer."""
+    teacher: Any, encoded: Encoded, wanted: Sequence[Need], is_regression: bool, seed: int
+) -> Iterator[tuple[int, dict[Need, dict[Place, np.ndarray]]]]:
+    """Batch by batch: how many examples, and by what is wanted the (batch, units) of every gate by site and layer."""
     index = drawn(encoded, seed)
     index = index[np.argsort(encoded.lengths[index], kind="stable")]
     make_batch = collate(encoded, few_lengths=True)
@@ -90,18 +102,25 @@ def _gradients(
     with _frozen(teacher):
         for start in range(0, len(index), BATCH):
             batch = make_batch(index[start : start + BATCH].tolist())
-            gates: dict[tuple[Site, int | None], _ExampleGate] = {}
+            gates: dict[Place, _ExampleGate] = {}
             handles = hook_gates(
                 teacher, lambda site, layer, gates=gates: gates.setdefault((site, layer), _ExampleGate())
             )
             try:
                 logits = teacher(**{name: batch[name].to(device) for name in INPUTS}).logits
-                # Mean times count: the sum over examples, so that each example's gradient is its own.
-                (task_loss(logits, batch["labels"].to(device), is_regression) * len(logits)).backward()
+                found: dict[Need, dict[Place, np.ndarray]] = {}
+                for need in wanted:
+                    # Sums over examples, so that each example's gradient is its own.
+                    if need == "answers":
+                        value = certainty(logits, is_regression).sum()
+                    else:
+                        value = task_loss(logits, batch["labels"].to(device), is_regression) * len(logits)
+                    value.backward(retain_graph=len(found) + 1 < len(wanted))
+                    found[need] = {place: gate.take() for place, gate in gates.items()}
             finally:
                 for handle in handles:
                     handle.remove()
-            yield len(logits), {place: gate.gradient() for place, gate in gates.items()}
+            yield len(logits), found
 
 
 @contextmanager

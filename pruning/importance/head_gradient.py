@@ -1,4 +1,4 @@
-"""Criterion for heads: the loss's gradient by a gate that all units of a head share.
+"""Criteria for heads: the gradient of the loss, or of the answer, by a gate that all units of a head share.
 
 Michel et al. 2019, "Are sixteen heads really better than one?"
 """
@@ -11,7 +11,7 @@ from pruning.bert.shapes import BertShape, Site
 
 
 def contribution(gradient: np.ndarray, site: Site, shape: BertShape) -> np.ndarray | None:
-    """Sum over a batch of ``|dL/dgate|`` by head: (batch, heads * head_size) -> (heads,); nothing at other sites."""
+    """Sum over a batch of ``|d./dgate|`` by head: (batch, heads * head_size) -> (heads,); nothing at other sites."""
     return np.abs(shared_gate(gradient, shape)).sum(0) if site is Site.ATTENTION_CONTEXT else None
 
 

@@ -4,7 +4,9 @@ Names can be looked up without torch. What a module has depends on what its crit
 
 - "slimmed": ``importance(slimmed)``, from what slimming left in the network's slim layers.
 - "teacher": ``importance(teacher)``, from its weights.
-- "gradients": ``contribution(gradient, site, shape)``, one batch's share of a mean over examples (see `gradients`).
+- "gradients": ``contribution(gradient, site, shape)``, one batch's share of a mean over examples, from gradients of
+  the teacher's loss (see `gradients`).
+- "answers": the same, from gradients of its answers.
 - "criteria": ``importance(found)``, from what others found, by name; they stand above it here.
 - "nothing": ``importance(shape, seed)``.
 """
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
 
-Need = Literal["slimmed", "teacher", "gradients", "criteria", "nothing"]
+Need = Literal["slimmed", "teacher", "gradients", "answers", "criteria", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,9 @@ CRITERIA: dict[str, Criterion] = {
         Criterion("head_gradient", "pruning.importance.head_gradient", "gradients", "heads"),
         Criterion("taylor", "pruning.importance.taylor", "gradients", "units"),
         Criterion("taylor_by_head", "pruning.importance.taylor_by_head", "criteria", "units"),
+        Criterion("head_answer", "pruning.importance.head_gradient", "answers", "heads"),
+        Criterion("answer", "pruning.importance.taylor", "answers", "units"),
+        Criterion("answer_by_head", "pruning.importance.answer_by_head", "criteria", "units"),
         Criterion("head_fisher", "pruning.importance.head_fisher", "gradients", "heads"),
         Criterion("fisher", "pruning.importance.fisher", "gradients", "units"),
         Criterion("fisher_by_head", "pruning.importance.fisher_by_head", "criteria", "units"),

@@ -134,7 +134,8 @@ def _scorer(network: Network, ground: Ground) -> Callable[[frozenset[int]], floa
         on[list(off)] = False
         context = np.repeat(on, shape.head_size).reshape(shape.units(Site.ATTENTION_CONTEXT))
         cut = drop_empty(cut_context(weights, context))
-        model: Any = from_weights(cut, id2label=labels, problem_type=problem, original=shape).to(network.device)
+        model: Any = from_weights(cut, id2label=labels, problem_type=problem, original=shape)
+        model = model.to(network.device)
         with torch.autocast(kind, torch.bfloat16, enabled=ground.precision == "bfloat16"):
             logits = encoded_logits(model, encoded, device=network.device, few_lengths=True)
         return metrics(ground.task, logits, ground.examples.labels)[ground.task.main_metric]

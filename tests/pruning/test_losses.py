@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pruning.losses import hidden_loss, logits_loss, task_loss
+from pruning.losses import certainty, hidden_loss, logits_loss, task_loss
 
 
 def test_task_loss_by_hand() -> None:
@@ -62,3 +62,12 @@ def test_hidden_loss_by_hand() -> None:
     assert found.item() == pytest.approx(expected)
     nothing = hidden_loss(tuple(torch.from_numpy(student)), tensors[0], torch.zeros(2, 4), tensors[2])
     assert nothing.item() == 0
+
+
+def test_certainty_is_the_log_odds_of_the_answer() -> None:
+    logits = torch.tensor([[1.0, -0.5], [0.2, 0.2], [-3.0, 4.0]], dtype=torch.float64)
+    shares = torch.softmax(logits, -1).max(-1).values
+    torch.testing.assert_close(certainty(logits, False), torch.logit(shares))
+    three = torch.tensor([[0.1, 2.0, -1.0]])
+    torch.testing.assert_close(certainty(three, False), torch.logit(torch.softmax(three, -1)[:, 1]))
+    assert certainty(torch.tensor([[1.5], [-2.0]]), True).tolist() == [1.5, -2.0]

@@ -6,6 +6,7 @@ import copy
 import sys
 import types
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ STEP = 1e-4  # of the finite differences, in double precision
 
 
 def gradient_importance(model: Any, encoded: Encoded, *, is_regression: bool, seed: int) -> dict[str, Importance]:
-    chosen = [criterion for criterion in CRITERIA.values() if criterion.needs == "gradients"]
+    chosen = [criterion for criterion in CRITERIA.values() if criterion.needs in ("gradients", "answers")]
     return gradients.gradient_importance(model, encoded, chosen, is_regression=is_regression, seed=seed)
 
 
@@ -73,8 +74,21 @@ def losses(model: Any, encoded: Encoded, is_regression: bool) -> np.ndarray:
     return np.array(found)
 
 
-def slopes(model: Any, encoded: Encoded, is_regression: bool, layer: Any, units: slice) -> np.ndarray:
-    """Change of every example's loss by a common change of these units' gates, (examples,)."""
+@torch.no_grad()
+def answers(model: Any, encoded: Encoded, is_regression: bool) -> np.ndarray:
+    """Log-odds of every example's most probable label, or its score."""
+    found = []
+    for example in range(len(encoded)):
+        logits = model(**inputs_of(encoded, example)).logits[0]
+        probability = torch.softmax(logits, dim=-1).max()
+        found.append(float(logits[0] if is_regression else torch.logit(probability)))
+    return np.array(found)
+
+
+def slopes(
+    model: Any, encoded: Encoded, is_regression: bool, layer: Any, units: slice, losses: Callable[..., Any] = losses
+) -> np.ndarray:
+    """Change of every example's loss (or answer) by a common change of these units' gates, (examples,)."""
     found = []
     for change in (STEP, -STEP):
         with torch.no_grad():
@@ -113,10 +127,24 @@ def test_gradients_are_those_of_finite_differences(
             np.testing.assert_allclose(own, np.abs(by_head).mean(1), rtol=2e-3, atol=1e-6)
             own = found["head_fisher"][Site.ATTENTION_CONTEXT][number[layer.site]]
             np.testing.assert_allclose(own, np.square(by_head).mean(1), rtol=4e-3, atol=1e-6)
+            by_head = [slopes(reference, encoded, is_regression, layer, own, answers) for own in heads]
+            own = found["head_answer"][Site.ATTENTION_CONTEXT][number[layer.site]]
+            np.testing.assert_allclose(own, np.abs(by_head).mean(1), rtol=2e-3, atol=1e-6)
+            by_unit = [slopes(reference, encoded, is_regression, layer, slice(u, u + 1), answers) for u in chosen]
+            own = found["answer"][layer.site][number[layer.site]][list(chosen)]
+            np.testing.assert_allclose(own, np.abs(by_unit).mean(1), rtol=2e-3, atol=1e-6)
         number[layer.site] += 1
     assert all(values.shape == shape.units(site) for site, values in found["taylor"].items())
     assert all(values.dtype == np.float32 for values in found["taylor"].values())
     assert found["head_gradient"][Site.ATTENTION_CONTEXT].shape == (2, 2)
+
+
+def test_answers_need_no_labels(make_bert: Callable[..., Any], encoded: Encoded) -> None:
+    model = make_bert(num_labels=3)
+    turned = replace(encoded, labels=2 - encoded.labels)
+    found, again = (gradient_importance(model, e, is_regression=False, seed=0) for e in (encoded, turned))
+    assert np.array_equal(found["answer"][Site.FFN_HIDDEN], again["answer"][Site.FFN_HIDDEN])
+    assert not np.allclose(found["taylor"][Site.FFN_HIDDEN], again["taylor"][Site.FFN_HIDDEN], rtol=1e-2)
 
 
 def test_the_network_is_left_as_it_was(tiny_bert: Any, encoded: Encoded) -> None:
@@ -193,7 +221,7 @@ def test_the_tables_spectrum_is_that_of_an_svd(rank: int) -> None:
 def test_all_criteria_stand_side_by_side(tiny_bert: Any, tiny_tokenizer: Any, encoded: Encoded) -> None:
     factors = gathered(tiny_bert, tiny_tokenizer, encoded)
     assert list(factors.by_criterion) == list(CRITERIA)
-    assert set(UNIT_CRITERIA) == set(CRITERIA) - {"head_gradient", "head_fisher"}
+    assert set(UNIT_CRITERIA) == set(CRITERIA) - {"head_gradient", "head_fisher", "head_answer"}
     for name in UNIT_CRITERIA:
         assert {site: values.shape for site, values in factors.of(name).items()} == {
             site: factors.shape.units(site) for site in Site
@@ -211,7 +239,7 @@ def test_a_new_criterion_is_a_module_and_a_line(tiny_bert: Any, encoded: Encoded
     monkeypatch.setitem(sys.modules, "tests.largest", largest)
     monkeypatch.setitem(CRITERIA, "largest", Criterion("largest", "tests.largest", "gradients", "units"))
     found = gradient_importance(tiny_bert, encoded, is_regression=False, seed=0)
-    assert set(found) == {"taylor", "head_gradient", "fisher", "head_fisher", "largest"}
+    assert set(found) == {"taylor", "head_gradient", "fisher", "head_fisher", "answer", "head_answer", "largest"}
     assert all((found["largest"][site] <= found["taylor"][site] + 1e-7).all() for site in Site)  # one batch
 
 
@@ -227,7 +255,9 @@ def test_importance_dealt_by_head_keeps_sums_and_shares() -> None:
     assert (nothing[context] == 0).all()
 
 
-@pytest.mark.parametrize(("criterion", "of_heads"), [("taylor", "head_gradient"), ("fisher", "head_fisher")])
+@pytest.mark.parametrize(
+    ("criterion", "of_heads"), [("taylor", "head_gradient"), ("fisher", "head_fisher"), ("answer", "head_answer")]
+)
 def test_criteria_dealt_by_head_rank_heads_as_whole_heads_are(
     tiny_bert: Any, tiny_tokenizer: Any, encoded: Encoded, criterion: str, of_heads: str
 ) -> None:
