@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from time import perf_counter
 from typing import Any
 
 from pruning.cli import machine, stored
@@ -70,8 +71,10 @@ def ablate(options: argparse.Namespace) -> int:
     say("the teacher's heads are gated off; a slimmed network is not stored, so its curves come from `run` alone")
     found = []
     for ground in grounds:
-        say(f"{ground.split}: {len(ground.examples)} examples, {ground.examples.origin}")
+        start = perf_counter()
         found.append(measured(network, "teacher", head_importance(factors), ground))
+        said = f"{ground.split}: {len(ground.examples)} examples, {ground.examples.origin}"
+        say(f"{said}: {perf_counter() - start:.0f} s")
         if not options.json:
             _show(found[-1])
     if options.json:
@@ -137,7 +140,7 @@ def _plain(one: Any) -> dict[str, Any]:
 def _show(one: Any) -> None:
     show(
         f"{one.network} on {one.split}: {one.rows} rows, {one.metric} {one.whole:.4f} with all heads, floor "
-        f"{one.floor:.4f}, {one.precision}, {one.seconds:.0f} s"
+        f"{one.floor:.4f}, {one.precision}"
     )
     show(
         f"  {'least important first':<22} area    kept   half   {one.metric} with {', '.join(map(str, one.gated))} off"

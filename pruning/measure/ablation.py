@@ -12,7 +12,7 @@ import numpy as np
 
 from pruning.measure.intervals import retention_above_floor
 from pruning.measure.metrics import Metric
-from pruning.records import Count, Name, NonNegative, Positive, Record, Seed, Sha256, Text
+from pruning.records import Count, Name, Positive, Record, Seed, Sha256, Text
 
 MARGIN = 0.02  # of the score with all heads: how much larger another area must be to count as better
 Ablated = Literal["teacher", "slimmed"]
@@ -46,7 +46,6 @@ class Ablation(Record, frozen=True, kw_only=True):
         gated: how many heads were off at each point, from 0 to all.
         curves: by criterion.
         random: orders drawn at random, each as one curve: the band.
-        seconds: spent on all of it.
     """
 
     network: Ablated
@@ -60,7 +59,6 @@ class Ablation(Record, frozen=True, kw_only=True):
     gated: tuple[Count, ...]
     curves: dict[Name, Curves]
     random: tuple[Points, ...] = ()
-    seconds: NonNegative
 
     @property
     def whole(self) -> float:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
@@ -75,7 +74,6 @@ def ablate(
         ground: examples and random orders.
         progress: called with (sets of heads measured, all).
     """
-    start = perf_counter()
     total = next(iter(heads.values())).size
     gated = counts(total)
     generator = np.random.default_rng(ground.seed)
@@ -107,7 +105,6 @@ def ablate(
             for name in heads
         },
         random=tuple(points[CONTROL, str(number)] for number in range(ground.random_orders)),
-        seconds=round(perf_counter() - start, 1),
     )
 
 

@@ -45,6 +45,7 @@ PLACES = {
     "before a result's rename": r"rename .*result\.partial$",
     "the stored teacher half written": r"(torn|open) .*/stored[^/]*/",
     "the factors half written": r"torn .*/factors[^/]*$",
+    "the curves half written": r"torn .*/ablations[^/]*$",
     "between two stages": r"mkdir (?!.*(partial|staging)).*/[a-z0-9-]+$",
     "right after a rename": r"after rename ",
 }

@@ -79,7 +79,6 @@ def test_heads_are_by_the_truest_criterion_where_that_was_measured(tmp_path: Pat
         floor=0.5,
         gated=tuple(range(heads + 1)),
         curves=curves,
-        seconds=1.0,
     )
     keep_ablations(folder, [measured, measured.replace(split="validation", rows=9)])
     keep_ablations(folder, [measured.replace(split="validation", rows=7)])  # takes the other one's place

@@ -48,7 +48,6 @@ def made(**changes: Any) -> Ablation:
             "as good": curves((0.9, 0.9, 0.8, 0.7, 0.4), (0.9, 0.6, 0.5, 0.4, 0.4)),
         },
         "random": ((0.9, 0.8, 0.7, 0.5, 0.4), (0.9, 0.9, 0.7, 0.6, 0.4)),
-        "seconds": 1.0,
     }
     values["curves"] = {name.replace(" ", "_"): both for name, both in values["curves"].items()}
     return Ablation(**(values | changes))

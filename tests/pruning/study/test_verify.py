@@ -30,7 +30,6 @@ ABLATION = {
     "gated": [0, 1, 2, 3, 4],
     "curves": {"alpha": BOTH},
     "random": [POINTS],
-    "seconds": 1.5,
 }
 
 # Values of the document that make a study unreadable: where, what, and what must be said.
