@@ -296,7 +296,7 @@ def test_ablate_gathers_what_an_older_study_does_not_store(own: Made, tmp_path: 
     before = call("ablate", study, *files).json["ablations"][0]
     after = call("ablate", study, *files, "--gather").json["ablations"][0]
     assert after["curves"].keys() - before["curves"].keys() == {
-        "head_gradient", "head_fisher", "fisher", "fisher_by_head"
+        "head_gradient", "head_answer", "head_fisher", "fisher", "fisher_by_head"
     }  # fmt: skip
     assert after["curves"]["taylor"] == before["curves"]["taylor"]
 
