@@ -368,7 +368,12 @@ def _place(name: str) -> tuple[str, str]:
 PRESETS: dict[str, dict[str, Any]] = {
     "full": {},
     # Minutes: nothing is trained but the teacher.
-    "one-shot": {"stages": ("least_squares",), "criterion": "fisher_by_head", "ablation_rows": 0},
+    "one-shot": {
+        "stages": ("least_squares",),
+        "criterion": "brain_surgeon",
+        "selection.attention_preference": 1.0,  # its costs are the loss's own, of heads as of FFN units
+        "ablation_rows": 0,
+    },
     # Minutes on two cores: a look at the whole path, not a result to quote.
     "quick": {
         "train_rows": 2000,

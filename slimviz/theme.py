@@ -143,6 +143,7 @@ CRITERION_TITLES = {
     "head_fisher": "Head Fisher information",
     "fisher": "Fisher information",
     "fisher_by_head": "Fisher, dealt by head",
+    "brain_surgeon": "Optimal Brain Surgeon",
     "magnitude": "Weight magnitude",
     "random": "Random (the control)",
 }

@@ -61,6 +61,13 @@ def gate_points(model: Any) -> Iterator[tuple[Site, int | None, nn.Module, str]]
         yield Site.HIDDEN, None, layer.output.LayerNorm, "norm"
 
 
+def output_matrices(model: Any) -> Iterator[tuple[Site, int, nn.Linear]]:
+    """The matrix that reads each layer's context and FFN units: site, layer number, module."""
+    for index, layer in enumerate(_bert(model).encoder.layer):
+        yield Site.ATTENTION_CONTEXT, index, layer.attention.output.dense
+        yield Site.FFN_HIDDEN, index, layer.output.dense
+
+
 @torch.no_grad()
 def read_weights(model: Any) -> BertWeights:
     """Copy a `BertForSequenceClassification`'s weights into plain tensors (factors are not folded)."""

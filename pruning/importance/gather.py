@@ -69,6 +69,9 @@ def teacher_criteria(teacher: Any, encoded: Encoded, *, is_regression: bool, see
     found = gradient_importance(teacher, encoded, of_gradients, is_regression=is_regression, seed=seed)
     found |= {c.name: c.load().importance(teacher) for c in needing("teacher")}
     found |= {c.name: c.load().importance(bert_shape(teacher), seed) for c in needing("nothing")}
+    for criterion in needing("texts"):
+        own = criterion.load().importance(teacher, encoded, found, is_regression=is_regression, seed=seed)
+        found[criterion.name] = own
     return found | {c.name: c.load().importance(found) for c in needing("criteria")}
 
 

@@ -99,7 +99,7 @@ def _gradients(
     index = index[np.argsort(encoded.lengths[index], kind="stable")]
     make_batch = collate(encoded, few_lengths=True)
     device = next(teacher.parameters()).device
-    with _frozen(teacher):
+    with frozen(teacher):
         for start in range(0, len(index), BATCH):
             batch = make_batch(index[start : start + BATCH].tolist())
             gates: dict[Place, _ExampleGate] = {}
@@ -124,7 +124,7 @@ def _gradients(
 
 
 @contextmanager
-def _frozen(model: Any) -> Iterator[None]:
+def frozen(model: Any) -> Iterator[None]:
     """No gradients of the network's own weights inside."""
     required = [parameter.requires_grad for parameter in model.parameters()]
     model.requires_grad_(False)

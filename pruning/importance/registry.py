@@ -7,6 +7,8 @@ Names can be looked up without torch. What a module has depends on what its crit
 - "gradients": ``contribution(gradient, site, shape)``, one batch's share of a mean over examples, from gradients of
   the teacher's loss (see `gradients`).
 - "answers": the same, from gradients of its answers.
+- "texts": ``importance(teacher, encoded, found, is_regression=..., seed=...)``, from a pass of its own over examples,
+  and from what others found.
 - "criteria": ``importance(found)``, from what others found, by name; they stand above it here.
 - "nothing": ``importance(shape, seed)``.
 """
@@ -17,7 +19,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
 
-Need = Literal["slimmed", "teacher", "gradients", "answers", "criteria", "nothing"]
+Need = Literal["slimmed", "teacher", "gradients", "answers", "texts", "criteria", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ CRITERIA: dict[str, Criterion] = {
         Criterion("head_fisher", "pruning.importance.head_fisher", "gradients", "heads"),
         Criterion("fisher", "pruning.importance.fisher", "gradients", "units"),
         Criterion("fisher_by_head", "pruning.importance.fisher_by_head", "criteria", "units"),
+        Criterion("brain_surgeon", "pruning.importance.brain_surgeon", "texts", "units"),
         Criterion("magnitude", "pruning.importance.magnitude", "teacher", "units"),
         Criterion("random", "pruning.importance.control", "nothing", "units"),
     )
