@@ -56,7 +56,8 @@ def made(**changes: Any) -> Ablation:
 def test_what_follows_from_curves_by_hand() -> None:
     one = made()
     assert one.whole == 0.9
-    assert one.areas == pytest.approx({"good": 0.9 / 5, "as_good": 0.9 / 5, "poor": -0.3 / 5})
+    # What lies below the floor of 0.5 counts as 0.5.
+    assert one.areas == pytest.approx({"good": 0.8 / 5, "as_good": 0.8 / 5, "poor": -0.3 / 5})
     assert one.best == "good"
     assert one.kept("good") == pytest.approx(3.7 / 5 / 0.9)
     assert one.kept_at_random == pytest.approx((3.3 / 5 / 0.9, 3.5 / 5 / 0.9))
