@@ -20,6 +20,7 @@ from pruning.selection.budgets import BUDGET_KINDS
 from pruning.selection.settings import SelectionSettings
 
 OptionalStage = Literal["slim", "least_squares", "recover"]
+SMALL_BUDGET = 0.2  # up to here most is lost and has to be learned again
 Epochs = Annotated[int, Meta(ge=0, le=10_000)]  # 0: by the number of training rows
 
 
@@ -116,7 +117,12 @@ class RecoverSettings(Record, frozen=True):
     """How a cut network is trained again.
 
     Attributes:
-        epochs: passes of distillation after the cut; above 20% density a quarter as many, for less was lost.
+        steps: batches of distillation after the cut; above 20% density a quarter as many, for less was lost. 0: by the
+            number of training rows.
+        epochs: passes over all examples instead, where it is not 0; above 20% density a quarter as many.
+        own_share: of each batch; the rest are texts of other tasks, where there are some.
+        last_share: of the steps, at the end, on own examples only.
+        seeds: further seeds that budgets up to 20% density are recovered with as well, for their numbers' spread.
         rate: peak learning rate; small networks want a large one (5e-4 in the prototype).
         hidden_weight: weight of the distance to the teacher's hidden states; layers are matched one to one, each
             distance divided by the variance of the teacher's states in that layer. 10 did best of 0.3, 1, 3 and 10 on
@@ -125,26 +131,41 @@ class RecoverSettings(Record, frozen=True):
         transfer: GLUE tasks whose training texts, without their labels, recovery follows the teacher on as well; for
             tasks with few rows of their own.
         transfer_rows: at most so many of these texts.
+        altered: so many altered copies of own texts, without their labels, that recovery follows the teacher on too.
     """
 
     label: ClassVar[str] = "recover."
 
+    steps: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
     epochs: Epochs = 0
+    own_share: Annotated[float, Meta(gt=0, le=1)] = 0.34
+    last_share: Share = 0.1
+    seeds: tuple[Seed, ...] = ()
     rate: Rate = 5e-4
     hidden_weight: Weight = 10.0
     cache_bytes: Count = 12_000_000_000
     transfer: tuple[str, ...] = ()
     transfer_rows: Positive = 30_000
+    altered: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in self.transfer:
             _check_choice("recover.transfer", name, tuple(TASKS))
         _check_distinct("recover.transfer", self.transfer)
+        _check_distinct("recover.seeds", self.seeds)
 
     def epochs_at(self, budget: float) -> int:
         """Epochs of recovery at a budget."""
-        return self.epochs if budget <= 0.2 else max(1, self.epochs // 4)
+        return self.epochs if budget <= SMALL_BUDGET else max(1, self.epochs // 4)
+
+    def steps_at(self, budget: float) -> int:
+        """Steps of recovery at a budget."""
+        return self.steps if budget <= SMALL_BUDGET else max(1, self.steps // 4)
+
+    def seeds_at(self, budget: float) -> tuple[Seed, ...]:
+        """Further seeds of recovery at a budget."""
+        return self.seeds if budget <= SMALL_BUDGET else ()
 
 
 class LeastSquaresSettings(Record, frozen=True):
@@ -167,6 +188,7 @@ class StudyConfig(Record, frozen=True):
     Attributes:
         backbone: "all-MiniLM-L6-v2" (embedded), a hub id, or a folder with a BERT encoder.
         seed: of initial weights, batch order, dropout.
+        teacher_from: name of the study whose teacher this one's starts from; "" for the bare backbone.
         max_length: longest text in tokens; the slim network keeps that many positions.
         train_rows: at most so many training examples, drawn with the seed; 0 for all.
         budget_kind: what the budgets are ratios of, see `selection.budget`.
@@ -187,6 +209,7 @@ class StudyConfig(Record, frozen=True):
 
     backbone: Annotated[str, Meta(min_length=1, max_length=2000)] = "all-MiniLM-L6-v2"
     seed: Seed = 0
+    teacher_from: Annotated[str, Meta(max_length=100)] = ""
     max_length: Annotated[int, Meta(ge=8, le=512)] = 128
     train_rows: Count = 0
     budget_kind: str = "total_density"
@@ -217,6 +240,8 @@ class StudyConfig(Record, frozen=True):
         twice = [name for name, count in names.items() if count > 1]
         if twice:
             raise ConfigError(f"budgets: two of them are called {twice[0]!r}, expected budgets further apart")
+        if self.seed in self.recover.seeds:
+            raise ConfigError(f"recover.seeds {shown(self.recover.seeds)}: expected others than seed {self.seed}")
         for budget in self.ship:
             if budget not in self.budgets:
                 expected = ", ".join(f"{known:g}" for known in self.budgets)
@@ -252,14 +277,16 @@ class StudyConfig(Record, frozen=True):
         # Fixed beforehand, the same for all tasks of a size; never chosen on a validation split. Factors start at 1 and
         # need some 1,000 steps to tell units apart: after 240 steps (RTE, 3 epochs) not one of them was near 0.
         if rows >= 20_000:
-            teacher, slim, recover = (2, 1, 8) if rows >= 50_000 else (3, 2, 12)
+            teacher, slim, recover = (2, 1, 4000) if rows >= 50_000 else (3, 2, 4000)
         else:
-            teacher, slim, recover = 6, 3 if rows >= 5_000 else 10, 30
+            teacher, slim, recover = 6, 3 if rows >= 5_000 else 10, 3000
         return self.replace(
             trainer=self.trainer.replace(batch_size=self.trainer.batch_size or (64 if rows >= 20_000 else 32)),
             teacher=self.teacher.replace(epochs=self.teacher.epochs or teacher),
             slim=self.slim.replace(epochs=self.slim.epochs or slim),
-            recover=self.recover.replace(epochs=self.recover.epochs or recover),
+            recover=self.recover.replace(steps=self.recover.steps or recover)
+            if not self.recover.epochs
+            else self.recover,
         )
 
 

@@ -18,11 +18,14 @@ from typing import Any
 import msgspec
 
 from pruning.bert import vocabulary
+from pruning.bert.backbones import load_backbone
 from pruning.bert.model import bert_shape
+from pruning.bert.neighbours import neighbours
 from pruning.compress import least_squares
 from pruning.compress.cut import shrunk_network
 from pruning.config import StudyConfig
 from pruning.data import Examples, StudyData, encode, joined
+from pruning.data.alter import altered
 from pruning.files import written_aside
 from pruning.importance.factors import ImportanceFactors
 from pruning.importance.gather import gather_factors
@@ -45,8 +48,9 @@ from pruning.study.write import check_destination
 from pruning.training import processes
 from pruning.training.context import Context
 from pruning.training.prepare import check_budgets, dense_shape, inputs_of, prepare
-from pruning.training.recover import Cut, Lessons, recover, recovery_settings
+from pruning.training.recover import Cut, Lessons, recover, recovery_name, recovery_settings
 from pruning.training.slim import Slimmed, slim, slimming_settings
+from pruning.training.start import Start
 from pruning.training.teacher import Teacher, train_teacher
 from pruning.training.teacher_cache import cache_answers, hidden_bytes
 
@@ -60,6 +64,7 @@ def run_study(
     *,
     runs: Path,
     command: str,
+    start: Start | None = None,
     device: str | None = None,
     quiet: bool = False,
     overwrite: bool = False,
@@ -73,6 +78,7 @@ def run_study(
         folder: the study's folder; its name becomes the study's.
         runs: folder for checkpoints and stage results; may be deleted afterwards.
         command: what the user typed, for provenance.
+        start: another task's teacher that this one's starts from, if any.
         device: "cpu" to stay off accelerators, otherwise one is picked up by itself.
         quiet: no progress bars.
         overwrite: replace a stored study of the same identity.
@@ -81,7 +87,7 @@ def run_study(
     Returns:
         The study as stored; None in every process but the main one.
     """
-    context = prepare(config, data, device=device, quiet=quiet)
+    context = prepare(config, data, start=start, device=device, quiet=quiet)
     if processes.is_main():
         check_destination(folder, identity_of(context), overwrite)
     run = make_networks(context, runs, say)
@@ -95,7 +101,7 @@ def make_networks(context: Context, runs: Path, say: Say = lambda line: None) ->
     latency = measure_latency(context, stages)
     check_budgets(context, latency)
 
-    with stages.enter("teacher", {"teacher": config.teacher}) as teaching:
+    with stages.enter("teacher", teaching_settings(context)) as teaching:
         teacher = train_teacher(context, teaching.folder)
     slimmed, uncut, made = None, teacher.model, teaching
     if "slim" in config.stages:
@@ -106,21 +112,24 @@ def make_networks(context: Context, runs: Path, say: Say = lambda line: None) ->
     with stages.enter("ablation", {"ablation_rows": config.ablation_rows}, ranking) as gating:
         ablations = find_ablations(context, teacher.model, slimmed, factors, gating.folder)
 
+    others = other_texts(context) if "recover" in config.stages else None
     networks = []
     for budget in config.all_budgets:
         selection = select(factors, budget, config.selection, config.criterion, latency)
         cut = Cut(budget, selection, shrunk_network(task, uncut, factors, selection, config.selection.general_share))
-        solved, recovered, earlier = None, None, [made, ranking]
+        solved, recovered, earlier = None, {}, [made, ranking]
         if "least_squares" in config.stages:
             settings = {"least_squares": config.least_squares}
             with stages.enter(f"least-squares-{budget.name}", settings, *earlier) as solving:
                 solved = solve_outputs(context, teacher.model, cut)
             earlier.append(solving)
         if "recover" in config.stages:
-            lessons, learning = ask_teacher(context, stages, teacher, teaching, context.data.transfer)
-            settings = recovery_settings(context, cut)
-            with stages.enter(f"recover-{budget.name}", settings, *earlier, learning) as recovering:
-                recovered = recover(context, solved or cut, lessons, recovering.folder)
+            lessons, learning = ask_teacher(context, stages, teacher, teaching, others)
+            for seed in (None, *config.recover.seeds_at(budget.value)):
+                seeded = context.with_seed(seed)
+                name, settings = recovery_name(seeded, cut), recovery_settings(seeded, cut)
+                with stages.enter(name, settings, *earlier, learning) as recovering:
+                    recovered[seed] = recover(seeded, solved or cut, lessons, recovering.folder)
         tokenizer = vocabulary.cut_tokenizer(context.tokenizer, selection.pieces, positions=selection.positions)
         networks.append(PrunedNetwork(cut, tokenizer, solved, recovered))
     processes.part()
@@ -146,6 +155,12 @@ def solve_outputs(context: Context, teacher: Any, cut: Cut) -> Cut:
     return replace(cut, model=model)
 
 
+def teaching_settings(context: Context) -> dict[str, Any]:
+    """All that the teacher depends on besides the run's inputs."""
+    begun = {} if context.start is None else {"start": context.start.sha256}
+    return {"teacher": context.config.teacher, **begun}
+
+
 def ask_teacher(
     context: Context, stages: Stages, teacher: Teacher, teaching: Stage, more: Examples | None = None
 ) -> tuple[Lessons, Stage]:
@@ -158,6 +173,16 @@ def ask_teacher(
     with stages.enter(name, {"texts": examples.sha256, "hidden": hidden}, teaching) as asking:
         answers = cache_answers(context, teacher.model, encoded, asking.folder, hidden=hidden)
     return Lessons(examples, encoded, answers), asking
+
+
+def other_texts(context: Context) -> Examples | None:
+    """What recovery follows the teacher on besides training texts: other tasks' texts, altered copies of its own."""
+    others, copies = context.data.transfer, context.config.recover.altered
+    if not copies:
+        return others
+    near = neighbours(load_backbone(context.backbone, context.task, context.config.seed), context.tokenizer)
+    own = altered(context.data.train, near, copies, context.config.seed)
+    return own if others is None else joined(others, own)
 
 
 def importance_settings(config: StudyConfig) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from pruning.study.document import (
     Result,
     SelectionRecord,
     Split,
+    StartRecord,
 )
 from pruning.study.study import Study
 from pruning.study.write import Identity, StudyContents, write_study
@@ -55,29 +56,27 @@ class PrunedNetwork:
         cut: as it was cut.
         tokenizer: of the cut vocabulary.
         solved: the same with its output matrices solved by least squares; None where that was not asked for.
-        recovered: trained again; None where that was not asked for.
+        recovered: trained again, by seed, None for the study's own; empty where that was not asked for.
     """
 
     cut: Cut
     tokenizer: Any
     solved: Cut | None
-    recovered: Recovered | None
+    recovered: Mapping[int | None, Recovered]
 
     @property
     def models(self) -> dict[Variant, Any]:
-        """All of them, in the order that they were made in; the last one is what the study is for."""
+        """All of them, in the order that they were made in."""
         name = self.cut.budget.name
         found = {one_shot(name): self.cut.model}
         if self.solved is not None:
             found[post_training(name)] = self.solved.model
-        if self.recovered is not None:
-            found[slim(name)] = self.recovered.model
-        return found
+        return found | {slim(name, seed): recovered.model for seed, recovered in self.recovered.items()}
 
     @property
     def final(self) -> Variant:
-        """The last one made."""
-        return list(self.models)[-1]
+        """The last one made by the study's own seed: what the study is for."""
+        return [variant for variant in self.models if variant.seed is None][-1]
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ class Run:
         return [
             *self.teacher.history,
             *(self.slimmed.history if self.slimmed else ()),
-            *(row for network in self.networks if network.recovered for row in network.recovered.history),
+            *(row for network in self.networks for found in network.recovered.values() for row in found.history),
         ]
 
     def by_variant(self) -> dict[Variant, Network]:
@@ -276,5 +275,6 @@ def _provenance(run: Run, command: str) -> Provenance:
             validation=Split(len(first), first.sha256),
             transfer=None if transfer is None else Split(len(transfer), transfer.sha256, transfer.origin),
         ),
+        start=None if context.start is None else StartRecord(context.start.name, context.start.sha256),
         seconds={stage: round(value, 1) for stage, value in run.seconds.items()},
     )

@@ -87,9 +87,9 @@ def _parts(text: str) -> tuple[str, str | None, int | None, str] | None:
 TEACHER = Variant(TEACHER_METHOD)
 
 
-def slim(budget: str) -> Variant:
-    """The slim network cut to a budget and recovered, by the study's own method."""
-    return Variant("slim", budget)
+def slim(budget: str, seed: int | None = None) -> Variant:
+    """The slim network cut to a budget and recovered, by the study's own method; with the study's seed by default."""
+    return Variant("slim", budget, seed)
 
 
 def one_shot(budget: str) -> Variant:

@@ -207,3 +207,28 @@ def piece_counts(encoded_ids: Iterable[np.ndarray | Sequence[int]], vocabulary: 
     arrays = [np.asarray(ids, dtype=np.int64) for ids in encoded_ids]
     flat = np.concatenate(arrays) if arrays else np.zeros(0, dtype=np.int64)
     return np.bincount(flat, minlength=vocabulary).astype(np.int64)
+
+
+def piece_lengths(tokenizer: Any) -> np.ndarray:
+    """How many characters of a text each vocabulary entry covers; 1 for specials, which cover none, and unused ids.
+
+    Returns:
+        (vocabulary,) int64.
+    """
+    pieces = _read(tokenizer)
+    lengths = np.ones(pieces.size, dtype=np.int64)
+    for piece, number in pieces.numbers.items():
+        if number not in pieces.added.values():
+            lengths[number] = len(pieces.body(piece))
+    return lengths
+
+
+def whole_words(tokenizer: Any) -> tuple[list[str], np.ndarray]:
+    """Entries of the vocabulary that are words of letters of their own, and their ids."""
+    pieces = _read(tokenizer)
+    found = sorted(
+        (number, piece)
+        for piece, number in pieces.numbers.items()
+        if len(piece) > 1 and piece.isalpha() and number not in pieces.added.values()
+    )
+    return [piece for _, piece in found], np.array([number for number, _ in found], dtype=np.int64)

@@ -98,6 +98,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--teacher", choices=("adapter", "full"), default=default.teacher.tuning, help="how the teacher is fine-tuned"
     )
     how.add_argument(
+        "--teacher-from",
+        type=path,
+        metavar="STUDY",
+        help="start the teacher from another study's (mnli helps tasks of few pairs), a name or a folder",
+    )
+    how.add_argument(
         "--transfer",
         type=words,
         metavar="TASK,TASK",
@@ -128,6 +134,10 @@ def run(options: argparse.Namespace) -> int:
     """Make the study, print its results and how to see it."""
     config = configuration(options)
     data, name, notice = study_data(options, config)
+    start = None
+    if options.teacher_from:
+        start = find_start(options.teacher_from, data, options.data)
+        config = config.replace(teacher_from=start.name)
     device = machine.prepare_training(options)
     output, runs = Path(options.output), Path(options.runs)
     for needed in (output, runs):
@@ -143,6 +153,7 @@ def run(options: argparse.Namespace) -> int:
         output / name,
         runs=runs,
         command=options.command_typed,
+        start=start,
         device=device,
         quiet=options.quiet,
         overwrite=options.overwrite,
@@ -197,7 +208,7 @@ def study_data(options: argparse.Namespace, config: Any) -> tuple[Any, str, str]
         task, source = get_task(options.task), options.data or default_source()
         train = load_examples(task, "train", source)
         validation = {split: load_examples(task, split, source) for split in task.validation}
-        transfer = _transfer(task, source, config)
+        transfer = _transfer(task, source, config, validation)
         return StudyData(task, train, validation, _source_name(source), transfer), options.name or task.name, ""
     name = options.name or file_name(options.train_file)
     columns = (options.text, options.pair, options.label)
@@ -212,19 +223,48 @@ def study_data(options: argparse.Namespace, config: Any) -> tuple[Any, str, str]
         require_two_labels(train, labels)
         rows = len(train) + len(held_out)
         notice = f"no validation file: {len(held_out)} of {rows} rows held out with seed {config.seed}"
-    transfer = _transfer(task, options.data or default_source(), config)
+    transfer = _transfer(task, options.data or default_source(), config, {"validation": held_out})
     source = f"file {Path(options.train_file).name}"
     return StudyData(task, train, {"validation": held_out}, source, transfer), name, notice
 
 
-def _transfer(task: Any, source: str, config: Any) -> Any:
+def find_start(name: str, data: Any, source: str | None) -> Any:
+    """The stored teacher to start from, if nothing of what will be reported on was among what it learned from.
+
+    Raises:
+        ConfigError: if it was, if that cannot be known, or if both tasks are drawn from the same sources.
+    """
+    from pruning.cli.stored import find_study
+    from pruning.data import TASKS, default_source, load_examples
+    from pruning.data.overlap import sentences, without_sentences
+    from pruning.data.study_data import are_kin
+    from pruning.training import start
+
+    study = find_study(name)
+    other = study.task
+    if other.name not in TASKS:
+        raise ConfigError(f"teacher-from {study.name}: learned from a file of its own, expected a study of a GLUE task")
+    if other.name == data.task.name or are_kin(other.name, data.task.name):
+        raise ConfigError(f"teacher-from {study.name}: {other.name}'s texts may be {data.task.name}'s evaluation data")
+    learned = load_examples(other, "train", source or default_source())
+    _, shared = without_sentences(learned, sentences(*data.validation.values()))
+    if shared:
+        raise ConfigError(
+            f"teacher-from {study.name}: {shared} rows it learned from share a sentence with evaluation data"
+        )
+    return start.find_start(study.name, study.folder / "teacher")
+
+
+def _transfer(task: Any, source: str, config: Any, validation: dict[str, Any]) -> Any:
+    from pruning.data.overlap import sentences
     from pruning.data.study_data import transfer_examples
     from pruning.data.tasks import get_task
 
     if not config.recover.transfer:
         return None
     others = [get_task(name) for name in config.recover.transfer]
-    return transfer_examples(task, others, source, config.recover.transfer_rows, config.seed)
+    unwanted = sentences(*validation.values())
+    return transfer_examples(task, others, source, config.recover.transfer_rows, config.seed, unwanted)
 
 
 def _source_name(source: str) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from pruning.data.examples import Examples, unlabelled
+from pruning.data.overlap import sentences, without_sentences
 from pruning.data.sources import load_examples
 from pruning.data.task import Task
-from pruning.errors import ConfigError
+from pruning.data.tasks import TASKS
+from pruning.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,32 @@ class StudyData:
     transfer: Examples | None = None
 
 
-def transfer_examples(task: Task, others: Sequence[Task], source: str, rows: int, seed: int) -> Examples:
+# Tasks made of the same sources, test splits included: a text of one may be evaluation data of the other.
+KIN = ({"mrpc", "stsb"},)
+
+
+def are_kin(task: str, other: str) -> bool:
+    """Whether two tasks were drawn from the same sources, so that neither may serve the other."""
+    return any({task, other} <= family for family in KIN)
+
+
+def evaluation_sentences(source: str) -> frozenset[str]:
+    """All sentences of all evaluation splits of all GLUE tasks that a source has, normalised."""
+    found: list[Examples] = []
+    for task in TASKS.values():
+        for split in task.validation:
+            with suppress(DataError):  # a folder need not hold all tasks
+                found.append(load_examples(task, split, source))
+    return sentences(*found)
+
+
+def transfer_examples(
+    task: Task, others: Sequence[Task], source: str, rows: int, seed: int, unwanted: frozenset[str] = frozenset()
+) -> Examples:
     """Texts of other tasks' training splits, without their labels, shaped as `task` reads them.
 
-    A task of single texts takes both texts of a pair, each on its own; a task of pairs takes pairs.
+    A task of single texts takes both texts of a pair, each on its own; a task of pairs takes pairs. Rows that share a
+    sentence with any evaluation split are left out, and counted in the examples' origin.
 
     Args:
         task: whose teacher will answer them.
@@ -43,10 +68,13 @@ def transfer_examples(task: Task, others: Sequence[Task], source: str, rows: int
         source: as for `load_examples`.
         rows: at most so many, drawn evenly from the others with the seed.
         seed: of the draw.
+        unwanted: normalised sentences of evaluation data besides GLUE's.
 
     Raises:
-        ConfigError: if a task of pairs is to draw from one of single texts, or from itself.
+        ConfigError: if a task of pairs is to draw from one of single texts, from itself, or from one of its own kin.
     """
+    unwanted = unwanted | evaluation_sentences(source)
+    gone = 0
     texts: list[str] = []
     pairs: list[str] = []
     generator = np.random.default_rng(seed)
@@ -54,7 +82,12 @@ def transfer_examples(task: Task, others: Sequence[Task], source: str, rows: int
         if other.name == task.name or (task.is_pair and not other.is_pair):
             wanted = "pairs, as the task" if task.is_pair else "another task"
             raise ConfigError(f"transfer to {task.name} from {other.name}: expected {wanted}")
-        found = load_examples(other, "train", source)
+        if are_kin(task.name, other.name):
+            raise ConfigError(
+                f"transfer to {task.name} from {other.name}: drawn from the same sources, expected another task"
+            )
+        found, left_out = without_sentences(load_examples(other, "train", source), unwanted)
+        gone += left_out
         rows_of = list(zip(found.texts, found.pairs or found.texts, strict=True))
         if not task.is_pair:
             singles = dict.fromkeys((*found.texts, *(found.pairs or ())))
@@ -62,5 +95,8 @@ def transfer_examples(task: Task, others: Sequence[Task], source: str, rows: int
         chosen = generator.permutation(len(rows_of))[: -(-rows // len(others))]
         texts += [rows_of[index][0] for index in chosen]
         pairs += [rows_of[index][1] for index in chosen]
-    origin = f"training texts of {', '.join(other.name for other in others)} without labels"
+    names = ", ".join(other.name for other in others)
+    origin = (
+        f"training texts of {names} without labels; {gone} rows shared a sentence with an evaluation split and went"
+    )
     return unlabelled(texts, pairs if task.is_pair else None, origin)

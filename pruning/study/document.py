@@ -128,6 +128,13 @@ class DataRecord(Record, frozen=True):
     transfer: Split | None = None
 
 
+class StartRecord(Record, frozen=True):
+    """The teacher that this study's teacher started from: its study's name, and its weights' checksum."""
+
+    study: Text
+    sha256: Sha256
+
+
 class Provenance(Record, frozen=True, kw_only=True):
     """Where the numbers come from.
 
@@ -142,6 +149,7 @@ class Provenance(Record, frozen=True, kw_only=True):
         precision: in which training computed.
         processes: that trained together.
         data: see `DataRecord`.
+        start: see `StartRecord`; None where the teacher started from the bare backbone.
         seconds: stage -> seconds spent.
     """
 
@@ -155,6 +163,7 @@ class Provenance(Record, frozen=True, kw_only=True):
     precision: Literal["float32", "bfloat16"]
     processes: Positive = 1
     data: DataRecord
+    start: StartRecord | None = None
     seconds: dict[str, NonNegative]
 
 

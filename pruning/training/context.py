@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ import torch
 from pruning.bert.backbones import Backbone
 from pruning.config import StudyConfig
 from pruning.data import Encoded, StudyData, Task, encode
+from pruning.training.start import Start
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Context:
         device: "cpu" to stay off accelerators; None: one is picked up where there is one.
         precision: that training computes in, "float32" or "bfloat16".
         quiet: no progress bars.
+        start: another task's teacher that this one's starts from, if any.
+        training_seed: of training, where it is not the study's own.
     """
 
     config: StudyConfig
@@ -35,11 +38,22 @@ class Context:
     device: str | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
     quiet: bool = False
+    start: Start | None = None
+    training_seed: int | None = None
 
     @property
     def task(self) -> Task:
         """What the networks are trained for."""
         return self.data.task
+
+    def with_seed(self, seed: int | None) -> Context:
+        """The same with another seed of training, or its own; data and settings stay as they were drawn and made."""
+        return replace(self, training_seed=seed)
+
+    @property
+    def seed(self) -> int:
+        """Of training: initial weights, batch order, dropout."""
+        return self.config.seed if self.training_seed is None else self.training_seed
 
     @property
     def on_cpu(self) -> bool:

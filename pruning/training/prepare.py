@@ -20,14 +20,23 @@ from pruning.selection.latency import LatencyTable
 from pruning.selection.select import select
 from pruning.training import processes
 from pruning.training.context import Context, resolve_precision, trains_on_cpu
+from pruning.training.start import Start
 
 
-def prepare(config: StudyConfig, data: StudyData, *, device: str | None = None, quiet: bool = False) -> Context:
+def prepare(
+    config: StudyConfig,
+    data: StudyData,
+    *,
+    start: Start | None = None,
+    device: str | None = None,
+    quiet: bool = False,
+) -> Context:
     """Meet the other processes, draw the training rows, find the backbone, and check that all of it fits together.
 
     Args:
         config: settings; epoch counts of 0 are filled in by the number of training rows.
         data: task and examples.
+        start: another task's teacher that this one's starts from, if any.
         device: "cpu" to stay off accelerators, otherwise one is picked up by itself.
         quiet: no progress bars.
 
@@ -48,6 +57,7 @@ def prepare(config: StudyConfig, data: StudyData, *, device: str | None = None, 
         data=StudyData(data.task, train, data.validation, data.source, data.transfer),
         backbone=backbone,
         tokenizer=backbones.load_tokenizer(backbone),
+        start=start,
         device=device,
         precision=resolve_precision(config.trainer.precision),
         quiet=quiet or not processes.is_main(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from pruning.bert import vocabulary
 from pruning.bert.shapes import Site
+from pruning.bert.spelling import stretches
 from pruning.data import Encoded, Examples, encode
 from pruning.records import to_plain
 from pruning.selection.budget import Budget
@@ -20,7 +21,7 @@ from pruning.slimbert import round_to_half
 from pruning.training.context import Context
 from pruning.training.evaluation import evaluator
 from pruning.training.teacher_cache import TeacherCache
-from pruning.training.trainer import Distillation, Training, train
+from pruning.training.trainer import Distillation, Mixture, Training, train
 
 
 @dataclass(frozen=True)
@@ -68,18 +69,32 @@ class Cut:
     model: Any
 
 
+def recovery_name(context: Context, cut: Cut) -> str:
+    """The stage's: "recover-10", "recover-10-seed1"."""
+    seed = "" if context.training_seed is None else f"-seed{context.training_seed}"
+    return f"recover-{cut.budget.name}{seed}"
+
+
 def recovery_settings(context: Context, cut: Cut) -> dict[str, Any]:
     """All settings that a recovery depends on; what it learns from is another stage's."""
     config = context.config
     counted = to_plain(config.recover)
-    for elsewhere in ("epochs", "cache_bytes", "transfer", "transfer_rows"):  # as resolved, or in the texts' checksums
+    for elsewhere in (
+        "epochs",
+        "steps",
+        "seeds",
+        "cache_bytes",
+        "transfer",
+        "transfer_rows",
+    ):  # as resolved, or in the texts' checksums
         del counted[elsewhere]
     return {
         "budget": cut.budget,
-        "epochs": config.recover.epochs_at(cut.budget.value),
+        "lasting": to_plain(asdict(long) if isinstance(long := lasting(context, cut.budget.value), Mixture) else long),
         "recover": counted,
         "distillation": config.distillation,
         "criterion": config.criterion,
+        **({} if context.training_seed is None else {"training seed": context.training_seed}),
         "selection": config.selection,
         "selected": _checksum(cut.selection),
     }
@@ -92,6 +107,14 @@ def _checksum(selection: Selection) -> str:
     for array in arrays:
         digest.update(np.ascontiguousarray(array, dtype=np.int64).tobytes())
     return digest.hexdigest()
+
+
+def lasting(context: Context, budget: float) -> int | Mixture:
+    """How long a recovery to a budget takes: epochs, or steps on own examples and others."""
+    settings = context.config.recover
+    if settings.epochs:
+        return settings.epochs_at(budget)
+    return Mixture(settings.steps_at(budget), len(context.data.train), settings.own_share, settings.last_share)
 
 
 def recover(context: Context, cut: Cut, lessons: Lessons, folder: Path) -> Recovered:
@@ -108,11 +131,12 @@ def recover(context: Context, cut: Cut, lessons: Lessons, folder: Path) -> Recov
     model = copy.deepcopy(cut.model)
     tokenizer = vocabulary.cut_tokenizer(context.tokenizer, selection.pieces, positions=selection.positions)
     own = encode(tokenizer, lessons.examples, context.config.max_length)
+    found = stretches((tokenizer, own), (context.tokenizer, lessons.encoded))
     training = Training(
-        name=f"recover-{cut.budget.name}",
+        name=recovery_name(context, cut),
         folder=folder,
         encoded=own,
-        epochs=settings.epochs_at(cut.budget.value),
+        epochs=lasting(context, cut.budget.value),
         rate=settings.rate,
         distillation=Distillation(
             lessons.answers,
@@ -121,20 +145,10 @@ def recover(context: Context, cut: Cut, lessons: Lessons, folder: Path) -> Recov
             hidden_weight=settings.hidden_weight if lessons.answers.has_hidden else 0.0,
             task_weight=distillation.task_weight,
             columns=None if selection.masks.hidden.all() else np.flatnonzero(selection.masks.hidden),
-            aligned=_aligned(own, lessons.encoded, selection.pieces),
+            stretches=None if found.is_plain else found,
         ),
         evaluate=evaluator(context.task, context.validation_for(tokenizer)),
     )
     history = train(model, training, context)
     round_to_half(model)
     return Recovered(model, tokenizer, history)
-
-
-def _aligned(own: Encoded, reference: Encoded, pieces: np.ndarray) -> np.ndarray:
-    """(examples,) bool, whether student and teacher read the same tokens."""
-    return np.array(
-        [
-            len(ids) == len(expected) and np.array_equal(pieces[ids], expected)
-            for ids, expected in zip(own.input_ids, reference.input_ids, strict=True)
-        ]
-    )

@@ -16,6 +16,7 @@ from pruning.files import written_aside
 from pruning.training import processes
 from pruning.training.context import Context
 from pruning.training.evaluation import evaluator
+from pruning.training.start import begin_at
 from pruning.training.trainer import Training, train
 
 LORA_TARGETS = ("query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense")
@@ -48,6 +49,8 @@ def train_teacher(context: Context, folder: Path) -> Teacher:
     is_adapter = settings.tuning == "adapter"
     if is_adapter:
         model = _with_adapter(model, settings.rank, seed)
+    if context.start is not None:
+        begin_at(model, context.start, settings.rank if is_adapter else None)
     training = Training(
         name="teacher",
         folder=folder,

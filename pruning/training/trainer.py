@@ -26,7 +26,9 @@ from pruning.bert.slim_layer import (
     surviving_share,
     total_penalty,
 )
+from pruning.bert.spelling import Stretches
 from pruning.data import Encoded, EncodedDataset, EpochBuckets, collate
+from pruning.data.mixture import MixedBatches
 from pruning.errors import TrainingError
 from pruning.files import remove, written_aside
 from pruning.losses import hidden_loss, logits_loss, task_loss
@@ -50,8 +52,8 @@ class Distillation:
         hidden_weight: weight of the distance to the teacher's hidden states; 0 leaves them out.
         task_weight: weight of the labels' own loss.
         columns: residual units that the student still has, or None for all of them.
-        aligned: (examples,) bool, whether student and teacher read the same tokens (a cut vocabulary spells some
-            words out; their hidden states cannot be matched); None means all.
+        stretches: which tokens of student and teacher are the same text, where a cut vocabulary spells some words
+            otherwise; None where both read the same tokens.
     """
 
     cache: TeacherCache
@@ -60,7 +62,24 @@ class Distillation:
     hidden_weight: float = 0.0
     task_weight: float = 0.5
     columns: np.ndarray | None = None
-    aligned: np.ndarray | None = None
+    stretches: Stretches | None = None
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """How long a training on own examples and others goes on, and how they are mixed; see `MixedBatches`.
+
+    Attributes:
+        steps: batches, on each process.
+        own: how many of the examples are own; they come first.
+        own_share: of each batch.
+        last_share: of the steps, at the end, on own examples only.
+    """
+
+    steps: int
+    own: int
+    own_share: float
+    last_share: float
 
 
 @dataclass(frozen=True)
@@ -71,7 +90,7 @@ class Training:
         name: "teacher", "slim" or "recover-<budget>".
         folder: where checkpoints and the result live.
         encoded: training examples.
-        epochs: passes over them.
+        epochs: passes over them; or, where it counts its steps, how they are mixed.
         rate: peak learning rate of the weights.
         alpha_rate: learning rate of slim factors; 0 where there are none.
         penalty_weight: lambda.
@@ -82,7 +101,7 @@ class Training:
     name: str
     folder: Path
     encoded: Encoded
-    epochs: int
+    epochs: int | Mixture
     rate: float
     alpha_rate: float = 0.0
     penalty_weight: float = 0.0
@@ -97,18 +116,19 @@ class StudyTrainer(Trainer):
         self.training = training
         self.is_regression = context.task.is_regression
         self.progress = StudyProgress(training.name, training.evaluate, context.quiet)
-        settings, seed = context.config.trainer, context.config.seed
-        self.buckets = EpochBuckets(training.encoded.lengths, settings.batch_size, seed)
+        settings, seed = context.config.trainer, context.seed
+        self.buckets = batches_of(training, settings.batch_size, seed)
         steps = math.ceil(len(self.buckets) / processes.count())  # an epoch's; each process takes a batch at a step
+        epochs = training.epochs if isinstance(training.epochs, int) else 1
         # The Trainer forgets the losses since its last log when it goes on, so a checkpoint always falls on a log.
         log_steps = max(1, min(50, steps, settings.checkpoint_steps))
         arguments = TrainingArguments(
             output_dir=str(training.folder),
-            num_train_epochs=training.epochs,
+            num_train_epochs=epochs,
             per_device_train_batch_size=settings.batch_size,
             learning_rate=training.rate,
             weight_decay=settings.weight_decay,
-            warmup_steps=int(settings.warmup_share * steps * training.epochs),
+            warmup_steps=int(settings.warmup_share * steps * epochs),
             lr_scheduler_type="linear",
             logging_steps=log_steps,
             save_steps=settings.checkpoint_steps // log_steps * log_steps,
@@ -191,18 +211,17 @@ class StudyTrainer(Trainer):
     def _hidden(self, output: Any, attention_mask: torch.Tensor, index: np.ndarray) -> torch.Tensor:
         teacher = self.training.distillation
         assert teacher is not None
-        weights = attention_mask.float()
-        longest = attention_mask.shape[1]
-        if teacher.aligned is not None:
-            aligned = teacher.aligned[index]
-            weights = weights * torch.from_numpy(aligned.astype(np.float32)).to(weights.device)[:, None]
-            longest = max(longest, int(teacher.cache.lengths[index].max()))
-        target = teacher.cache.hidden(index, longest)[:, :, : attention_mask.shape[1]]
+        states, weights, device = output.hidden_states, attention_mask.float(), attention_mask.device
+        longest = int(max(attention_mask.shape[1], teacher.cache.lengths[index].max()))
+        target = teacher.cache.hidden(index, longest)
         if teacher.columns is not None:
             target = target[..., torch.from_numpy(teacher.columns)]
-        variance = torch.from_numpy(teacher.cache.variance)
-        device = weights.device
-        return hidden_loss(output.hidden_states, target.to(device), weights, variance.to(device))
+        target, variance = target.to(device), torch.from_numpy(teacher.cache.variance).to(device)
+        if teacher.stretches is not None:
+            matrices = teacher.stretches.pooling(index, attention_mask.shape[1], longest)
+            mine, theirs, weights = (torch.from_numpy(matrix).to(device) for matrix in matrices)
+            states, target = tuple(mine @ state.float() for state in states), theirs @ target
+        return hidden_loss(states, target, weights, variance)
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Forward and backward pass; gradients are whole here, and clipped only later."""
@@ -258,12 +277,28 @@ class EpochOrder(TrainerCallback):
     and neither the Trainer nor accelerate reach it.
     """
 
-    def __init__(self, buckets: EpochBuckets) -> None:
+    def __init__(self, buckets: EpochBuckets | MixedBatches) -> None:
         self.buckets = buckets
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Called before the first batch; `state.epoch` is a fraction inside an epoch."""
         self.buckets.set_epoch(int(state.epoch or 0))
+
+
+def batches_of(training: Training, batch_size: int, seed: int) -> EpochBuckets | MixedBatches:
+    """The order of a training's batches, a pure function of the seed (and the epoch)."""
+    lengths, mixture = training.encoded.lengths, training.epochs
+    if isinstance(mixture, int):
+        return EpochBuckets(lengths, batch_size, seed)
+    return MixedBatches(
+        lengths,
+        mixture.own,
+        batch_size,
+        seed,
+        batches=mixture.steps * processes.count(),
+        own_share=mixture.own_share,
+        last_share=mixture.last_share,
+    )
 
 
 def train(model: nn.Module, training: Training, context: Context) -> list[dict[str, Any]]:
@@ -279,7 +314,7 @@ def train(model: nn.Module, training: Training, context: Context) -> list[dict[s
     result = training.folder / RESULT
     if not result.is_dir():
         training.folder.mkdir(parents=True, exist_ok=True)
-        torch.manual_seed(context.config.seed)
+        torch.manual_seed(context.seed)
         trainer = StudyTrainer(model, training, context)
         checkpoint = checkpoints.newest_checkpoint(training.folder)
         try:

@@ -205,7 +205,8 @@ def test_the_slim_network_keeps_as_many_positions_as_texts_may_have_tokens() -> 
 @pytest.mark.parametrize("rows", [300, 20_000, 60_000])
 def test_what_is_left_open_is_filled_in_by_rows(rows: int) -> None:
     config = StudyConfig().resolve(rows)
-    assert min(config.trainer.batch_size, config.teacher.epochs, config.slim.epochs, config.recover.epochs) > 0
+    assert min(config.trainer.batch_size, config.teacher.epochs, config.slim.epochs, config.recover.steps) > 0
+    assert config.recover.epochs == 0
     assert config.resolve(10**6) == config  # what is settled stays
     chosen = made(batch_size=4, teacher_epochs=1, slim_epochs=2, recover_epochs=5)
     assert chosen.resolve(rows) == chosen
@@ -213,7 +214,7 @@ def test_what_is_left_open_is_filled_in_by_rows(rows: int) -> None:
 
 def test_fewer_rows_are_seen_more_often() -> None:
     few, some, many = (StudyConfig().resolve(rows) for rows in (300, 20_000, 60_000))
-    for stage in ("teacher", "slim", "recover"):
+    for stage in ("teacher", "slim"):
         assert getattr(few, stage).epochs >= getattr(some, stage).epochs >= getattr(many, stage).epochs
 
 
@@ -230,3 +231,11 @@ def test_recovery_takes_less_where_less_was_lost() -> None:
     assert recover.epochs_at(0.1) == 9
     assert 1 <= recover.epochs_at(0.5) < 9
     assert made(recover_epochs=1).recover.epochs_at(0.5) == 1
+    recover = made(**{"recover.steps": 100, "recover.seeds": (1, 2)}).recover
+    assert (recover.steps_at(0.1), recover.steps_at(0.5)) == (100, 25)
+    assert (recover.seeds_at(0.05), recover.seeds_at(0.5)) == ((1, 2), ())
+
+
+def test_the_studys_own_seed_is_no_further_one() -> None:
+    with pytest.raises(ConfigError, match=r"^recover.seeds '0,1': expected others than seed 0$"):
+        made(**{"recover.seeds": (0, 1)})

@@ -40,6 +40,7 @@ from pruning.study.networks import load_network
 from pruning.study.write import check_destination
 from pruning.training import recover, slim, teacher
 from pruning.training.prepare import check_budgets, drawn, inputs_of, prepare
+from pruning.training.start import find_start
 from pruning.variants import TEACHER, Variant
 from tests.factories.own_data import made_up, scored_pairs
 from tests.factories.quick_run import BUDGETS, SETTINGS, frozen_garbage, quick_measurements
@@ -150,22 +151,22 @@ def test_each_network_is_the_selection_of_its_budget(single: Made) -> None:
         assert all((again.masks[site] == selection.masks[site]).all() for site in Site)
         assert np.array_equal(again.pieces, selection.pieces)
         assert (again.rank, again.shape) == (selection.rank, selection.shape)
-        for model in (network.cut.model, network.recovered.model):
+        for model in (network.cut.model, network.recovered[None].model):
             assert parameters_by_numel(model) == selection.parameters.total <= network.cut.budget.value * dense
             assert not model.training
-        assert len(network.recovered.tokenizer) == len(selection.pieces)
+        assert len(network.recovered[None].tokenizer) == len(selection.pieces)
 
 
 def test_recovery_changes_what_is_stored_in_half_precision(single: Made) -> None:
     for network in single.run.networks:
-        assert not states_equal(network.cut.model, network.recovered.model)
-        for name, tensor in network.recovered.model.state_dict().items():
+        assert not states_equal(network.cut.model, network.recovered[None].model)
+        for name, tensor in network.recovered[None].model.state_dict().items():
             assert torch.equal(tensor, tensor.half().to(tensor.dtype)), name
 
 
 def test_cut_tokenizers_know_every_text(single: Made) -> None:
     texts = [*single.data.train.texts, "zebra 42!", "wormhole's edge"]
-    for tokenizer in (network.recovered.tokenizer for network in single.run.networks):
+    for tokenizer in (network.recovered[None].tokenizer for network in single.run.networks):
         assert not any(tokenizer.unk_token_id in row for row in tokenizer(texts)["input_ids"])
 
 
@@ -248,8 +249,8 @@ def test_pairs_with_scores_and_a_budget_of_flops(pairs: Made) -> None:
     assert states_equal(found, run.teacher.model)
     assert set(run.factors.by_criterion["alpha"]) == set(pairs.config.slim.sites)
     (network,) = run.networks
-    assert network.recovered.model.config.problem_type == "regression"
-    assert network.recovered.model.config.id2label == {0: "score"}
+    assert network.recovered[None].model.config.problem_type == "regression"
+    assert network.recovered[None].model.config.id2label == {0: "score"}
     assert network.cut.selection.flop_ratio <= 0.3
     assert pairs.study.variants == ("teacher", "one-shot-flops-30", "slim-flops-30")
     assert {name for entry in run.history for name in entry} >= {"pearson", "spearman"}
@@ -264,7 +265,7 @@ def test_a_budget_of_milliseconds_is_measured_once(single: Made, monkeypatch: py
     assert described["settings"]["device"] == "cpu"
     monkeypatch.setattr(pipeline, "latency_table", None)
     again = single.again(**changes)
-    assert states_equal(again.networks[0].recovered.model, run.networks[0].recovered.model)
+    assert states_equal(again.networks[0].recovered[None].model, run.networks[0].recovered[None].model)
 
 
 # Settings that no stage's identity has to name, and why.
@@ -282,7 +283,13 @@ ELSEWHERE = {
     "recover.cache_bytes": "decides whether hidden states are kept, which is named",
     "recover.transfer": "the checksum of the texts is named",
     "recover.transfer_rows": "likewise",
+    "recover.altered": "likewise",
     "recover.epochs": "as resolved for each budget",
+    "recover.steps": "likewise",
+    "recover.own_share": "with the steps",
+    "recover.last_share": "likewise",
+    "recover.seeds": "each seed has a stage of its own",
+    "teacher_from": "as the checksum of its weights",
 }
 
 
@@ -338,6 +345,8 @@ def starting(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"criterion": "taylor"}, "recover-50"),
         ({"selection__general_share": 0.9}, "ablation"),  # stored with the factors, which others are measured from
         ({"recover_epochs": 3}, "recover-10"),  # a quarter of 3 is as many as a quarter of 2
+        ({"recover__epochs": 0, "recover__steps": 8}, "recover-50"),
+        ({"recover__seeds": (7,)}, "recover-10-seed7"),
         ({"budgets": (0.5, 0.3)}, "recover-30"),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else value,
@@ -374,12 +383,39 @@ def test_a_new_criterion_is_computed(single: Made, monkeypatch: pytest.MonkeyPat
     assert asked == [1]
 
 
+def test_further_seeds_are_recovered_and_scored_at_small_budgets(single: Made, tmp_path: Path) -> None:
+    run = single.again(recover__seeds=(7,))
+    assert [list(network.recovered) for network in run.networks] == [[None], [None, 7]]
+    own, other = run.networks[1].recovered.values()
+    assert not states_equal(own.model, other.model)
+    study = store_run(run, tmp_path / "study", command="test")
+    assert "slim-10-seed7" in study.variants
+    row, main = row_of(study, "slim-10-seed7"), row_of(study, "slim-10")
+    assert (row.parameters, row.selection, row.shipped) == (main.parameters, "10", False)
+    assert row.size_bytes is None
+    assert "slim-10-seed7" not in {str(speed.variant) for speed in study.document.speed}
+
+
+def test_steps_are_as_many_as_asked_for(single: Made) -> None:
+    run = single.again(recover__epochs=0, recover__steps=8, budgets=(0.1,))
+    assert max(entry["step"] for entry in run.history if entry["stage"] == "recover-10") == 8
+
+
+def test_a_teacher_may_start_from_anothers(single: Made, tmp_path: Path) -> None:
+    start = find_start("first", single.run.teacher.folder)
+    context = dataclasses.replace(single.run.context, start=start)
+    with pipeline.Stages(tmp_path, {}).enter("teacher", pipeline.teaching_settings(context)) as stage:
+        second = teacher.train_teacher(context, stage.folder)
+    assert not states_equal(second.model, single.run.teacher.model)
+    assert pipeline.teaching_settings(context)["start"] == start.sha256
+
+
 def test_recovery_does_without_hidden_states_where_there_is_no_room(single: Made) -> None:
     run = single.again(recover__cache_bytes=0, budgets=(0.5,))
     recovered = [entry for entry in run.history if entry["stage"] == "recover-50"]
     assert all("hidden" not in entry for entry in recovered)
     assert any("logits" in entry for entry in recovered)
-    assert not states_equal(run.networks[0].recovered.model, single.run.networks[0].recovered.model)
+    assert not states_equal(run.networks[0].recovered[None].model, single.run.networks[0].recovered[None].model)
 
 
 def test_a_budget_out_of_reach_is_refused_before_training(single: Made, tmp_path: Path) -> None:
@@ -551,7 +587,7 @@ def test_a_study_may_train_nothing_but_its_teacher(one_shot: Made) -> None:
     assert states_equal(stored.model, network.models[Variant.parse("post-training-10")])
     for network in run.networks:
         assert network.solved is not None
-        assert network.recovered is None
+        assert network.recovered == {}
         assert not states_equal(network.cut.model, network.solved.model)
 
 

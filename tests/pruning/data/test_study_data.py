@@ -57,3 +57,20 @@ def test_joined_examples_keep_labels_and_mark_what_has_none(labels: np.ndarray) 
     assert both.labels[:2].tolist() == labels.tolist()
     assert both.labels[2] == -1 or np.isnan(both.labels[2])
     assert both.labels.dtype == labels.dtype
+
+
+def test_texts_of_any_evaluation_split_are_left_out_and_counted(glue: Path) -> None:
+    held = pd.DataFrame({"sentence": ["ONE 3", "text 7."], "label": [0, 1], "idx": range(2)})
+    held.to_parquet(glue / "sst2" / "validation.parquet")
+    pairs = transfer_examples(get_task("rte"), [get_task("mrpc")], str(glue), 100, seed=0)
+    assert set(pairs.texts) == {f"one {n}" for n in range(6) if n != 3}
+    assert "; 1 rows shared a sentence with an evaluation split and went" in pairs.origin
+    unwanted = frozenset({"two 0", "text 1"})
+    left = transfer_examples(get_task("cola"), [get_task("sst2"), get_task("mrpc")], str(glue), 100, 0, unwanted)
+    assert set(left.texts) & {"one 3", "two 3", "one 0", "two 0", "text 1", "text 7"} == set()
+
+
+@pytest.mark.parametrize(("task", "other"), [("stsb", "mrpc"), ("mrpc", "stsb")])
+def test_tasks_drawn_from_the_same_sources_do_not_serve_each_other(glue: Path, task: str, other: str) -> None:
+    with pytest.raises(ConfigError, match=f"transfer to {task} from {other}: drawn from the same sources"):
+        transfer_examples(get_task(task), [get_task(other)], str(glue), 4, seed=0)

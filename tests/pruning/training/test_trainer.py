@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,6 +20,7 @@ from pruning.bert.slim_layer import (
     surviving_share,
     total_penalty,
 )
+from pruning.bert.spelling import Stretches
 from pruning.data import EpochBuckets
 from pruning.errors import TrainingError
 from pruning.losses import hidden_loss, logits_loss, task_loss
@@ -112,30 +112,43 @@ def test_labels_alone_count_fully_and_a_teacher_alone_is_enough(tmp_path: Path) 
         nothing.compute_loss(model, batch_of(nothing, [1, 2]))
 
 
-def test_hidden_states_are_matched_where_both_read_the_same_tokens(tmp_path: Path) -> None:
-    """A cut vocabulary spells some texts out (longer, not aligned); a narrow student has some residual units only."""
+def test_hidden_states_are_matched_stretch_by_stretch(tmp_path: Path) -> None:
+    """A cut vocabulary spells a piece in two (example 0); a narrow student has some residual units only."""
     encoded = make_encoded()
     cache = make_cache(tmp_path / "cache", encoded, build_bert(1))
-    aligned, columns = np.arange(ROWS) % 3 != 0, np.array([0, 3, 4])
-    distillation = Distillation(cache, hidden_weight=1.0, columns=columns, aligned=aligned)
+    columns, index = np.array([0, 3, 4]), np.array([0, 1])
+    theirs = [np.arange(length, dtype=np.int32) for length in encoded.lengths]
+    mine = [np.append([0, 0], np.arange(1, len(theirs[0]))).astype(np.int32), *theirs[1:]]
+    spelled = Stretches(mine, theirs, encoded.lengths)
+    distillation = Distillation(cache, hidden_weight=1.0, columns=columns, stretches=spelled)
     trainer = make_trainer(build_bert(), make_training(tmp_path / "stage", encoded, distillation=distillation))
-    index = np.array([0, 1, 2, 3])
-    longest = int(encoded.lengths[index].max()) + 2  # example 0 or 3, spelled out
-    lengths = np.where(aligned[index], encoded.lengths[index], longest)
-    mask = torch.from_numpy(np.arange(longest) < lengths[:, None]).long()
+    longest = int(encoded.lengths[index].max()) + 1
+    mask = torch.from_numpy(np.arange(longest) < [[len(mine[0])], [len(mine[1])]]).long()
     generator = torch.Generator().manual_seed(0)
-    student = tuple(torch.randn(4, longest, 3, generator=generator) for _ in range(3))
+    student = tuple(torch.randn(2, longest, 3, generator=generator) for _ in range(3))
     found = trainer._hidden(SimpleNamespace(hidden_states=student), mask, index)
     expected = 0.0
-    tokens = [(row, token) for row in (1, 2) for token in range(encoded.lengths[row])]
     for layer in range(3):
         teacher = cache.hidden(index, longest)[layer][..., columns]
-        distances = [(student[layer] - teacher)[place].square().mean().item() for place in tokens]
+        pairs = [(student[layer][0, :2].mean(0), teacher[0, 0])]
+        pairs += [(student[layer][0, place + 1], teacher[0, place]) for place in range(1, len(theirs[0]))]
+        pairs += [(student[layer][1, place], teacher[1, place]) for place in range(len(theirs[1]))]
+        distances = [(own - other).square().mean().item() for own, other in pairs]
         expected += np.mean(distances) / cache.variance[layer] / 3
     assert found.item() == pytest.approx(expected, rel=1e-5)
-    # Shorter than the teacher's text, the batch still finds its states.
-    short = trainer._hidden(SimpleNamespace(hidden_states=tuple(s[:, :2] for s in student)), mask[:, :2], index)
-    assert math.isfinite(short.item())
+
+
+def test_where_both_read_the_same_tokens_they_are_matched_one_by_one(tmp_path: Path) -> None:
+    encoded = make_encoded()
+    cache = make_cache(tmp_path / "cache", encoded, build_bert(1))
+    places = [np.arange(length, dtype=np.int32) for length in encoded.lengths]
+    found = []
+    for number, spelled in enumerate((None, Stretches(places, places, encoded.lengths))):
+        distillation = Distillation(cache, hidden_weight=1.0, stretches=spelled)
+        training = make_training(tmp_path / f"stage{number}", encoded, distillation=distillation)
+        trainer = make_trainer(build_bert(), training)
+        found.append(trainer.compute_loss(trainer.model, batch_of(trainer, [0, 1, 2])).item())
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
 
 
 def test_every_trained_parameter_is_in_exactly_one_group(tmp_path: Path) -> None:
