@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import probe_agreement
-from pruning.data import PROBE_FOLDER, load_examples
-from pruning.data.tasks import get_task
+from benchmarks import probe_agreement, probe_cues
+from pruning.data import PROBE_FOLDER, Examples, load_examples
+from pruning.data.tasks import TASKS, get_task
 
-NAMES = ("cola", "mrpc", "rte", "sst2", "stsb")
+NAMES = ("cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "wnli")
 CLASSES = tuple(name for name in NAMES if name != "stsb")
 
 
@@ -90,10 +90,10 @@ def test_most_of_sst2_is_about_other_things_than_films() -> None:
     assert max(labels.values()) - min(labels.values()) <= 0.05 * sum(labels.values())  # no class goes with films
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_sets_load_as_examples(name: str) -> None:
+@pytest.mark.parametrize(("name", "split"), [(name, split) for name in NAMES for split in TASKS[name].validation])
+def test_sets_load_as_examples_in_place_of_each_validation_split(name: str, split: str) -> None:
     task, items = get_task(name), kept(name)
-    examples = load_examples(task, "validation", "probe")
+    examples = load_examples(task, split, "probe")
     assert len(examples) == len(items)
     assert (examples.pairs is not None) == task.is_pair
     assert examples.domains == tuple(item["domain"] for item in items)
@@ -108,7 +108,7 @@ def test_readme_says_what_the_command_prints() -> None:
     assert (
         sorted(row[0] for row in rows) == sorted(report) == sorted(path.stem for path in PROBE_FOLDER.glob("*.jsonl"))
     )
-    assert tuple(sorted(report)) == NAMES
+    assert tuple(sorted(report)) == NAMES == tuple(sorted(TASKS))
     for name, items, kept_items, dropped_items, words in rows:
         entry = report[name]
         assert [int(items), int(kept_items), int(dropped_items)] == [entry["items"], entry["kept"], entry["dropped"]]
@@ -116,6 +116,39 @@ def test_readme_says_what_the_command_prints() -> None:
             assert words == f"{entry['raw_agreement']:.0%}, kappa {entry['cohens_kappa']:.2f}"
         else:
             assert words == f"Pearson {entry['pearson']:.3f}, mean difference {entry['mean_absolute_difference']:.2f}"
+
+
+def test_readme_says_what_cues_get_right() -> None:
+    text = (PROBE_FOLDER / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+) ((?:\| \d+% ?)+)\|$", text, re.MULTILINE)
+    said = {name: re.findall(r"\d+%", cells) for name, cells in rows}
+    assert said == {name: [f"{share:.0%}" for share in found.values()] for name, found in probe_cues.report().items()}
+
+
+def test_texts_that_occur_with_both_labels_say_nothing_by_themselves() -> None:
+    """Premises of mnli come with each label once, questions and sentences of qnli with both as often."""
+    for name, column in (("mnli", "premise"), ("qnli", "question"), ("qnli", "sentence")):
+        labels: dict[str, list[str]] = {}
+        for item in [*kept(name), *dropped(name)]:
+            labels.setdefault(item[column], []).append(item["first_label"])
+        expected = get_task(name).labels or ()
+        assert all(sorted(set(found)) == sorted(expected) for found in labels.values()), (name, column)
+        assert all(len({found.count(word) for word in expected}) == 1 for found in labels.values()), (name, column)
+
+
+def test_a_cue_is_found_where_it_is_and_only_there() -> None:
+    """Labels that the second text's words give away, in every domain; and the same texts with labels by chance."""
+    generator = np.random.default_rng(0)
+    labels, domains = generator.integers(0, 2, 200), tuple(str(number % 8) for number in range(200))
+    pairs = tuple(f"{('red', 'green')[label]} thing {number % 7}" for number, label in enumerate(labels))
+    told = Examples(("one two three",) * 200, pairs, labels, "made up", domains)
+    assert probe_cues.cues(told)["second_text"] == 1.0
+    assert probe_cues.cues(told)["both_texts"] == 1.0
+    assert probe_cues.cues(told)["length"] < 0.6
+    chance = Examples(told.texts, pairs, generator.permutation(labels), "made up", domains)
+    assert all(share < 0.65 for share in probe_cues.cues(chance).values())
+    alike = tuple("one two three" if label else "four five six" for label in labels)
+    assert probe_cues.cues(Examples(told.texts, alike, labels, "made up", domains))["overlap"] == 1.0
 
 
 def test_kappa_is_agreement_beyond_chance() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pruning.data.tasks import custom_task, get_task
+from pruning.data.tasks import TASKS, Task, custom_task, get_task
 from pruning.errors import DataError
 from pruning.measure import metrics as evaluate
 from pruning.measure.intervals import paired_bootstrap
@@ -79,6 +79,19 @@ def test_the_probe_set_takes_the_place_of_what_cannot_be_read_and_says_so(no_sou
     drawn = draw(get_task("sst2"), "validation", "/no/such/folder", None)
     assert drawn.note is not None
     assert "probe" in drawn.title
+
+
+@pytest.mark.parametrize(("task", "split"), [(task, split) for task in TASKS.values() for split in task.validation])
+def test_each_task_has_a_bundled_probe_set_to_fall_back_to(
+    task: Task, split: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slimviz.live.examples._hub_answers", lambda: False)
+    drawn = draw(task, split, "hub", None)
+    assert drawn.title == "the probe set (written for this project)"
+    assert drawn.note is not None
+    assert drawn.available >= 128
+    if task.labels is not None:
+        assert set(drawn.examples.labels.tolist()) == set(range(len(task.labels)))
 
 
 def test_the_probe_set_asked_for_is_no_surprise(no_sources: Path) -> None:
