@@ -26,7 +26,7 @@ SETTINGS = quick_run.SETTINGS | {"batch_size": 8, "teacher_epochs": 1, "slim_epo
 
 def arguments(folder: Path, place: Path) -> list[str]:
     """Of a ``run`` whose study and stage files go to `place`."""
-    settings = [part for name, value in SETTINGS.items() for part in ("--set", f"{name}={value}")]
+    settings = quick_run.as_options(SETTINGS)
     files = ["--train-file", str(folder / "own.csv"), "--validation-file", str(folder / "validation.csv")]
     places = ["--backbone", str(folder / "backbone"), "--output", str(place / "studies"), "--runs", str(place / "runs")]
     return ["run", *files, *places, *settings, "--budgets", "0.5", "--device", "cpu"]

@@ -19,8 +19,9 @@ class SelectionSettings(Record, frozen=True):
         sites: sites whose units may be cut. The residual width and the input reads are left whole by default: a
             narrow residual width cost 7 points of SST-2 accuracy at 10% total density in the first prototype, and a
             partial read costs an index gather.
-        attention_preference: factor on a head's importance per parameter. Accuracy on SST-2 training rows kept out of
-            recovery, at 10% (2 epochs on 20,000 rows): 0.564 with 1 (no head is left: nothing reaches the first
+        attention_preference: factor on a head's importance per parameter. 1 where a criterion's values are losses,
+            of heads as of FFN units (`brain_surgeon`). |alpha| needs 2: on SST-2 training rows kept out of recovery, at
+            10% (2 epochs on 20,000 rows), accuracy was 0.564 with 1 (no head is left: nothing reaches the first
             position), 0.915 with 2, 0.908 with 4.
         read_preference: the same for input reads, where `sites` allows to cut them.
         table_share: share of the total budget for the word table (about half in the best small networks).
@@ -36,7 +37,7 @@ class SelectionSettings(Record, frozen=True):
     label: ClassVar[str] = "selection."
 
     sites: tuple[Site, ...] = (Site.ATTENTION_CONTEXT, Site.FFN_HIDDEN)
-    attention_preference: Weight = 2.0
+    attention_preference: Weight = 1.0
     read_preference: Weight = 8.0
     table_share: OpenShare = 0.5
     pooler_share: OpenShare = 0.01

@@ -210,6 +210,10 @@ class Document(Record, frozen=True, kw_only=True):
     files: dict[str, FileRecord]
 
 
+# What a study went through that was made before its configuration said so: a default is that of studies made since.
+BEFORE_STAGES = {"stages": ["slim", "recover"], "ablation_rows": 0}
+
+
 class _Version(msgspec.Struct):
     schema: Any = None
 
@@ -226,8 +230,11 @@ def decode(content: bytes) -> Document:
             raise StoreError(f"study.json: schema 1, expected {SCHEMA}; python -m pruning upgrade FOLDER converts it")
         if version != SCHEMA:
             raise StoreError(f"study.json: schema {version!r:.40}, expected {SCHEMA}")
-        document = msgspec.json.decode(content, type=Document)
-        problem = next(_key_problems(msgspec.json.decode(content)), None)
+        data = msgspec.json.decode(content)
+        if isinstance(data.get("config"), dict):
+            data["config"] = {**BEFORE_STAGES, **data["config"]}
+        document = msgspec.convert(data, Document)
+        problem = next(_key_problems(data), None)
     except msgspec.ValidationError as error:
         text, _, place = str(error).replace("`", "").partition(" - at ")
         where = place.replace("$.", "").replace("$", "")

@@ -15,7 +15,7 @@ from pruning.config import StudyConfig, with_settings
 from pruning.errors import SlimVizError, StoreError
 from pruning.records import to_plain
 from pruning.study.atomic import present_folder
-from pruning.study.document import SCHEMA, Document, decode
+from pruning.study.document import BEFORE_STAGES, SCHEMA, Document, decode
 from pruning.study.files import DOCUMENT_FILE, named, one_line, parse_json, read_bytes, size_problems
 from pruning.study.verify import document_problems
 from pruning.study.write import rewrite_document
@@ -98,7 +98,7 @@ def _converted(data: dict[str, Any]) -> dict[str, Any]:
 def _config(settings: dict[str, Any], backbone: str) -> StudyConfig:
     values = {name: value for name, value in settings.items() if name != "selection"}
     values |= {f"selection.{name}": value for name, value in settings["selection"].items()}
-    return with_settings(StudyConfig(), values | {"backbone": backbone})
+    return with_settings(StudyConfig(), BEFORE_STAGES | values | {"backbone": backbone})
 
 
 def _plain_name(name: str) -> str:

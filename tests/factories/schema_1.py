@@ -15,13 +15,14 @@ def as_schema_1(document: Document) -> dict[str, Any]:
     data, seed = to_plain(document), document.provenance.seed
     flat = {dotted: name for name, dotted in FLAT_NAMES.items()}
     config: dict[str, Any] = {}
-    for later in ("stages", "least_squares"):  # which nobody could choose then
+    for later in ("stages", "least_squares", "ablation_rows", "teacher_from"):  # which nobody could choose then
         del data["config"][later]
     for name, value in data["config"].items():
         if name == "selection" or not isinstance(value, dict):
             config[name] = value
         else:
-            config |= {flat[f"{name}.{setting}"]: inner for setting, inner in value.items()}
+            spelled = {flat.get(f"{name}.{setting}"): inner for setting, inner in value.items()}
+            config |= {setting: inner for setting, inner in spelled.items() if setting is not None}
     config.pop("budget_kind", None)
     data |= {"schema": 1, "config": config}
     for row, result in zip(data["results"], document.results, strict=True):

@@ -28,6 +28,9 @@ CHANGED = {
 }
 
 
+SLIMMING = PRESETS["slimming"]
+
+
 def made(**values: Any) -> StudyConfig:
     return with_settings(StudyConfig(), values)
 
@@ -102,15 +105,15 @@ def test_presets_are_configurations(name: str) -> None:
         ({"budgets": (0.1, 0.10001)}, "budgets: two of them are called '10', expected budgets further apart"),
         ({"ship": (0.2,)}, "ship 0.2: is not among the budgets, expected some of 0.5, 0.25, 0.1, 0.05"),
         (
-            {"slim.sites": (Site.FFN_HIDDEN,)},
+            SLIMMING | {"slim.sites": (Site.FFN_HIDDEN,)},
             "criterion alpha: units at attention_context may be cut but get no factors",
         ),
         (
-            {"slim.sites": (Site.FFN_HIDDEN,), "criterion": "sensitivity"},
+            SLIMMING | {"slim.sites": (Site.FFN_HIDDEN,), "criterion": "sensitivity"},
             "criterion sensitivity: units at attention_context may be cut but get no factors",
         ),
         (
-            {"slim.sites": SelectionSettings().sites, "selection.hidden_keep": 0.5},
+            SLIMMING | {"slim.sites": SelectionSettings().sites, "selection.hidden_keep": 0.5},
             "criterion alpha: units at hidden may be cut but get no factors",
         ),
         ({"typo": 1}, "setting 'typo': unknown, expected a NAME of pruning/config.py such as teacher.rank"),
