@@ -74,13 +74,14 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help=f"ratios to cut to, each giving a slim network; default: {','.join(f'{b:g}' for b in default.budgets)}",
     )
     how.add_argument(
-        "--ship", type=numbers, metavar="R,R", help="budgets whose weights are stored; default: 0.1, else the smallest"
+        "--ship", type=numbers, metavar="R,R", help="budgets whose weights are stored; default: 0.1 and 0.05"
     )
     how.add_argument(
         "--preset",
         choices=tuple(PRESETS),
         default="full",
-        help="quick: a first look in minutes, on 2,000 rows; one-shot: nothing is trained but the teacher",
+        help="quick: a first look in minutes, on 2,000 rows; one-shot: nothing is trained but the teacher; slimming: "
+        "units are ranked by importance factors that are trained first, as SlimBERT does",
     )
     how.add_argument(
         "--seed", type=int, default=default.seed, help="seed of initial weights, order of examples and dropout"
@@ -88,11 +89,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--penalty",
         choices=tuple(PENALTIES),
-        default=default.slim.penalty,
-        help="what drives importance factors to zero",
+        help=f"what drives importance factors to zero, with --preset slimming; default: {default.slim.penalty}",
     )
     how.add_argument(
-        "--criterion", choices=UNIT_CRITERIA, default=default.criterion, help="the importance that ranks the units"
+        "--criterion",
+        choices=UNIT_CRITERIA,
+        help=f"the importance that ranks the units; default: the preset's, else {default.criterion}",
     )
     how.add_argument(
         "--teacher", choices=("adapter", "full"), default=default.teacher.tuning, help="how the teacher is fine-tuned"
@@ -191,7 +193,10 @@ def configuration(options: argparse.Namespace) -> Any:
         "ship": options.ship,
     }
     given = {name: value for name, value in typed.items() if value is not None}
-    return with_settings(StudyConfig(), PRESETS[options.preset] | given | parse_settings(options.set))
+    config = with_settings(StudyConfig(), PRESETS[options.preset] | given | parse_settings(options.set))
+    if options.penalty and "slim" not in config.stages:
+        raise ConfigError(f"--penalty {options.penalty}: nothing is slimmed, expected --preset slimming")
+    return config
 
 
 def study_data(options: argparse.Namespace, config: Any) -> tuple[Any, str, str]:

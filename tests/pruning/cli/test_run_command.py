@@ -9,12 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from pruning import pipeline
+from pruning.cli.run import find_start
 from pruning.config import PRESETS, StudyConfig, with_settings
+from pruning.data import Examples, StudyData, get_task, load_examples
+from pruning.errors import ConfigError
 from pruning.study.read import read_study
 from pruning.study.verify import verify
 from tests.factories.quick_run import SETTING_OPTIONS
@@ -97,7 +101,7 @@ def test_options_become_settings(place: Path, tmp_path: Path, asked: Callable) -
     where = ("--output", tmp_path / "studies", "--runs", tmp_path / "runs", "--backbone", place / "backbone")
     how = """--preset quick --seed 7 --penalty l1 --criterion taylor --teacher full --budgets 0.2,0.3 --ship 0.3
         --budget-kind encoder_density --name mine --device cpu
-        --set recover_epochs=4 --set selection.round_to=8 --set sites=hidden,ffn_hidden"""
+        --set recover_epochs=4 --set selection.round_to=8 --set sites=hidden,ffn_hidden --set stages=slim,recover"""
     config, data, named = asked(*files, *where, *how.split())
     typed = {
         "backbone": str(place / "backbone"),
@@ -110,6 +114,7 @@ def test_options_become_settings(place: Path, tmp_path: Path, asked: Callable) -
         "ship": (0.3,),
         "recover.epochs": 4,
         "slim.sites": ("hidden", "ffn_hidden"),
+        "stages": ("slim", "recover"),
         "selection.round_to": 8,
     }
     assert config == with_settings(StudyConfig(), PRESETS["quick"] | typed)
@@ -124,6 +129,54 @@ def test_quick_is_small_and_threads_are_set(place: Path, tmp_path: Path, asked: 
     assert (config.train_rows, config.budgets, config.ship) == (2000, (0.1,), (0.1,))
     assert config.teacher.epochs + config.slim.epochs + config.recover.epochs <= 5
     assert torch.get_num_threads() == 1
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_what_they_say(place: Path, tmp_path: Path, asked: Callable, preset: str) -> None:
+    config, _, _ = asked("--train-file", place / "own.csv", "--output", tmp_path, "--preset", preset)
+    expected = with_settings(StudyConfig(), PRESETS[preset])
+    assert config.replace(backbone=expected.backbone) == expected
+
+
+def test_a_penalty_without_slimming_is_refused(place: Path, tmp_path: Path) -> None:
+    result = call("run", "--train-file", place / "own.csv", "--output", tmp_path, "--penalty", "l1")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.endswith("--penalty l1: nothing is slimmed, expected --preset slimming\n")
+
+
+def frame(*sentences: str) -> pd.DataFrame:
+    return pd.DataFrame({"sentence": sentences, "label": [0, 1] * (len(sentences) // 2), "idx": range(len(sentences))})
+
+
+@pytest.mark.parametrize(
+    ("task", "study", "message"),
+    [
+        ("mrpc", "stsb", "stsb's texts may be mrpc's evaluation data"),
+        ("sst2", "sst2", "sst2's texts may be sst2's evaluation data"),
+        ("cola", "sst2", "1 rows it learned from share a sentence with evaluation data"),
+    ],
+)
+def test_a_teacher_that_knows_evaluation_data_is_no_start(tmp_path: Path, task: str, study: str, message: str) -> None:
+    for name, split, rows in (
+        ("sst2", "train", ("one", "A second!", "three", "four")),
+        ("cola", "validation", ("a second", "other")),
+        ("cola", "train", ("five", "six")),
+    ):
+        (tmp_path / name).mkdir(exist_ok=True)
+        frame(*rows).to_parquet(tmp_path / name / f"{split}.parquet")
+    validation = load_examples(get_task("cola"), "validation", str(tmp_path))
+    data = StudyData(get_task(task), validation, {"validation": validation}, "made up")
+    with pytest.raises(ConfigError, match=f"^teacher-from {study}: {message}$"):
+        find_start(f"assets/studies/{study}", data, str(tmp_path))
+
+
+def test_a_teacher_that_knows_none_is_one(tmp_path: Path) -> None:
+    (tmp_path / "sst2").mkdir()
+    frame("one", "two").to_parquet(tmp_path / "sst2" / "train.parquet")
+    apart = Examples(("three",), None, np.array([1]), "made up")
+    data = StudyData(get_task("cola"), apart, {"validation": apart}, "made up")
+    start = find_start("assets/studies/sst2", data, str(tmp_path))
+    assert (start.name, start.folder.name) == ("sst2", "teacher")
 
 
 def test_a_glue_task_from_a_folder(place: Path, tmp_path: Path, asked: Callable) -> None:
