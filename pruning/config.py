@@ -279,7 +279,7 @@ class StudyConfig(Record, frozen=True):
         if rows >= 20_000:
             teacher, slim, recover = (2, 1, 4000) if rows >= 50_000 else (3, 2, 4000)
         else:
-            teacher, slim, recover = 6, 3 if rows >= 5_000 else 10, 3000
+            teacher, slim, recover = 6, 3 if rows >= 5_000 else 10, 1500
         return self.replace(
             trainer=self.trainer.replace(batch_size=self.trainer.batch_size or (64 if rows >= 20_000 else 32)),
             teacher=self.teacher.replace(epochs=self.teacher.epochs or teacher),
