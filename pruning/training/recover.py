@@ -88,6 +88,7 @@ def recovery_settings(context: Context, cut: Cut) -> dict[str, Any]:
         "transfer_rows",
     ):  # as resolved, or in the texts' checksums
         del counted[elsewhere]
+    counted["rate"] = config.recover.rate_at(cut.budget.value)
     return {
         "budget": cut.budget,
         "lasting": to_plain(asdict(long) if isinstance(long := lasting(context, cut.budget.value), Mixture) else long),
@@ -137,7 +138,7 @@ def recover(context: Context, cut: Cut, lessons: Lessons, folder: Path) -> Recov
         folder=folder,
         encoded=own,
         epochs=lasting(context, cut.budget.value),
-        rate=settings.rate,
+        rate=settings.rate_at(cut.budget.value),
         distillation=Distillation(
             lessons.answers,
             temperature=distillation.temperature,

@@ -236,6 +236,7 @@ def test_recovery_takes_less_where_less_was_lost() -> None:
     assert made(recover_epochs=1).recover.epochs_at(0.5) == 1
     recover = made(**{"recover.steps": 100, "recover.seeds": (1, 2)}).recover
     assert (recover.steps_at(0.1), recover.steps_at(0.5)) == (100, 25)
+    assert (recover.rate_at(0.1), recover.rate_at(0.5)) == (5e-4, 1e-4)
     assert (recover.seeds_at(0.05), recover.seeds_at(0.5)) == ((1, 2), ())
 
 
