@@ -124,7 +124,7 @@ class RecoverSettings(Record, frozen=True):
         last_share: of the steps, at the end, on own examples only.
         seeds: further seeds that budgets up to 20% density are recovered with as well, for their numbers' spread.
         rate: peak learning rate; small networks want a large one. Above 20% density a fifth of it: 5e-4 there undid
-            what least squares had left (CoLA at 50%, development split: MCC 0.324 before, 0.283 after, 0.335 with 1e-4).
+            what least squares had left (CoLA's development split, 50%: MCC 0.324, then 0.283; 0.335 with 1e-4).
         hidden_weight: weight of the distance to the teacher's hidden states; layers are matched one to one, each
             distance divided by the variance of the teacher's states in that layer. 10 did best of 0.3, 1, 3 and 10 on
             held-out SST-2 training rows (accuracy 0.915, 0.9153, 0.919, 0.920 after 2 epochs on 20,000 rows at 10%).
