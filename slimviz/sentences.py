@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from pruning.study import Study
+from pruning.study.notes import notes
 from slimviz.frames.results import Scored, Summary
 from slimviz.frames.tidy import count_of, groups, known, records
 from slimviz.theme import budget_title, budget_words, layer_title, listing, percent_text, score_text, times_text
@@ -64,6 +66,19 @@ def teacher_sentence(title: str, teacher: Scored, floor: float) -> str | None:
         f"{title}'s teacher is not clearly above the floor itself ({score_text(score)} against "
         f"{score_text(floor)} on {count:,} examples): what is kept of it, and by which heads, says little of the task."
     )
+
+
+def study_sentence(title: str, study: Study) -> str | None:
+    """What belongs beside a study's scores: samples of GLUE, the teacher's start, a split known for something.
+
+    Args:
+        title: the study's.
+        study: the study.
+
+    Returns:
+        A sentence each; None where there is nothing to say.
+    """
+    return " ".join(notes(study.document, title)) or None
 
 
 def budget_sentence(rows: Sequence[Summary], title: str) -> str:

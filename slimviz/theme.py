@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from pruning.bert.shapes import Site
+from pruning.measure.intervals import Spread
 
 CUT_MARK = "×"  # drawn on what is cut
 WORD_JOINER = "\u2060"  # no width, no break: readers do not see it
@@ -196,6 +197,11 @@ def percent_text(share: float | None, digits: int = 1) -> str:
 def score_text(value: float | None) -> str:
     """A metric to three decimals."""
     return f"{value:.3f}" if is_known(value) else UNKNOWN
+
+
+def spread_text(spread: Spread) -> str:
+    """A score's mean and standard deviation over several seeds: "0.789 ± 0.008 (3 seeds)"."""
+    return f"{score_text(spread.mean)} ± {score_text(spread.deviation)} ({spread.seeds} seeds)"
 
 
 def points_text(difference: float | None) -> str:

@@ -14,7 +14,8 @@ import pytest
 
 from benchmarks import results_table
 from pruning.cli.main import build_parser
-from tests.factories.study_document import edit
+from pruning.study import read_study
+from tests.factories.study_document import add_ablations, add_networks, edit
 from tests.factories.synthetic_study import write_study
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -166,6 +167,88 @@ def test_several_splits_each_get_a_table(tmp_path: Path) -> None:
     assert "**MNLI**, validation mismatched split, 9,815 examples, seed 0" in text
 
 
+def results_of(folder: Path) -> str:
+    return results_table.results_text(results_table.read_studies(folder))
+
+
+def row_of(text: str, name: str) -> list[str]:
+    """Cells of the first table row that begins with a name."""
+    (line, *_) = [line for line in text.splitlines() if line.startswith(f"| {name}")]
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def test_seeds_and_networks_without_training_have_columns_where_they_are_stored(tmp_path: Path) -> None:
+    write_study(tmp_path, "rte", shipped=("10", "5"))
+    edit(write_study(tmp_path, "stsb", shipped=("10", "5")), lambda document: add_networks(document, (1, 2)))
+    text = results_of(tmp_path)
+    assert text.startswith("#### Slim networks that ship: 10% and 5% of the teacher's parameters\n")
+    assert "#### 50% and 25%, numbers alone\n" in text
+    shipped, others = text.split("#### 50% and 25%")
+    header, stsb = row_of(shipped, "Task"), row_of(shipped, "STS-B")
+    assert "No training" not in header
+    cell = dict(zip(header, stsb, strict=True))
+    assert cell["Kept"] == "10%"
+    assert float(cell["Over seeds"].split(" ")[0]) == pytest.approx(float(cell["Slim"]) - 0.01, abs=1e-3)
+    assert cell["Over seeds"].endswith(" ± 0.010 (3 seeds)")
+    assert dict(zip(header, row_of(shipped, "RTE"), strict=True))["Over seeds"] == ""
+    assert "Over seeds" not in row_of(others, "Task")
+    edit(tmp_path / "rte", lambda document: add_networks(document, solved=True))
+    header, rte = (row_of(results_of(tmp_path), name) for name in ("Task", "RTE"))
+    cell = dict(zip(header, rte, strict=True))
+    assert float(cell["No training"].split(" ")[0]) == pytest.approx(float(cell["Slim"].split(" ")[0]) - 0.02, abs=5e-3)
+
+
+def test_means_leave_wnli_out_and_say_what_seeds_change(tmp_path: Path) -> None:
+    for task in ("cola", "stsb"):
+        write_study(tmp_path, task)
+    assert "- Mean over the 2 tasks at 10%: retention 96.0%, above the floor 96.0%.\n" in results_of(tmp_path)
+    write_study(tmp_path, "wnli")
+    edit(tmp_path / "stsb", lambda document: add_networks(document, (1, 2)))
+    seeds = 0.96 - 0.01 / 0.87 / 2  # STS-B's mean is a hundredth below, its teacher at 0.87
+    assert (
+        "- Mean over the 2 tasks without WNLI at 10%: retention 96.0%, above the floor 96.0%; with the mean over seeds "
+        f"where several are stored {seeds:.1%} and {seeds:.1%}.\n"
+    ) in results_of(tmp_path)
+
+
+def test_samples_starts_and_weak_teachers_are_footnotes(tmp_path: Path) -> None:
+    def change(document: dict) -> None:
+        document["provenance"]["data"]["train"]["rows"] = 48_668
+        document["provenance"]["start"] = {"study": "mnli", "sha256": "4" * 64}
+
+    write_study(tmp_path, "cola")
+    edit(write_study(tmp_path, "mnli"), change)
+    write_study(tmp_path, "wnli")
+    text = results_of(tmp_path)
+    assert "\n| CoLA | " in text
+    assert "\n| MNLI <sup>1</sup> | " in text
+    assert "\n| WNLI <sup>2</sup> | " in text
+    assert "<sup>1</sup> MNLI learned from 48,668 of GLUE's 392,702 training rows, so it is not comparable" in text
+    assert "MNLI's teacher starts from mnli's.  \n<sup>2</sup> WNLI's validation split repeats" in text
+    assert "WNLI's teacher is not clearly above the floor itself" in text
+
+
+def test_the_truth_of_head_maps_is_a_table_where_curves_are_stored(tmp_path: Path) -> None:
+    write_study(tmp_path, "sst2")
+    assert "truth" not in results_of(tmp_path)
+    edit(write_study(tmp_path, "cola"), add_ablations)
+    text = results_of(tmp_path).split("#### Do the head maps tell the truth?\n")[1]
+    assert row_of(text, "Criterion") == ["Criterion", "CoLA"]
+    (one,) = [one for one in read_study(tmp_path / "cola").document.ablations if one.split == "validation"]
+    true, other = one.areas["head_gradient"], one.areas["alpha"]
+    assert row_of(text, "Head gradient") == ["Head gradient", f"**{true:.3f}, {1 - 0.5**4:.0%}**"]
+    assert row_of(text, "Importance factor") == [r"Importance factor \|α\|", f"{other:.3f}, {1 - 0.5**0.5:.0%}"]
+    assert row_of(text, "Random orders") == ["Random orders", "50% to 75%"]
+    assert row_of(text, "Examples") == ["Examples", "1,000"]
+    opened = (
+        "- CoLA: Head gradient; better by more than 2% of the teacher's score: none; over all counts of heads every"
+    )
+    assert f"{opened} random order keeps less." in text
+    edit(tmp_path / "cola", lambda document: document["ablations"].pop(0))  # nothing of training rows to choose by
+    assert "**0." not in results_of(tmp_path)
+    assert "What the maps open with" not in results_of(tmp_path)
+
+
 def test_the_script_writes_checks_and_refuses(tmp_path: Path) -> None:
     studies = tmp_path / "studies"
     write_study(studies, "sst2")
@@ -180,7 +263,7 @@ def test_the_script_writes_checks_and_refuses(tmp_path: Path) -> None:
     assert run("--check", str(document)) == 0
     text = document.read_text(encoding="utf-8")
     assert text.startswith("before\n\n<!-- results -->\n####")
-    assert text.endswith("</sub>\n<!-- /results -->\n\nafter\n")
+    assert text.endswith("</sub>\n\n</details>\n<!-- /results -->\n\nafter\n")
     assert run("--write", str(document)) == 0
     assert document.read_text(encoding="utf-8") == text
     (tmp_path / "plain.md").write_text("no markers", encoding="utf-8")

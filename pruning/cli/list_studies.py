@@ -19,6 +19,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def list_all(options: argparse.Namespace) -> int:
     """Print a line a study; broken ones with their reason on standard error."""
+    from pruning.study.notes import sample_text, start_text
     from pruning.study.read import BrokenStudy, list_studies
 
     found = list_studies([Path(options.studies)] if options.studies else None)
@@ -36,7 +37,9 @@ def list_all(options: argparse.Namespace) -> int:
     if not studies:
         say("no studies found; make one: python -m pruning run --task sst2 --preset quick")
     for study in studies:
-        show(f"{study.name:<16} {study.task.title:<8} {study.folder}  {', '.join(map(str, study.variants))}")
+        said = [text for text in (sample_text(study.document), start_text(study.document)) if text]
+        about = f"  ({'; '.join(said)})" if said else ""
+        show(f"{study.name:<16} {study.task.title:<8} {study.folder}  {', '.join(map(str, study.variants))}{about}")
     return 0
 
 

@@ -43,6 +43,7 @@ def measure(options: argparse.Namespace) -> int:
     device = machine.prepare(options)
 
     from pruning.measure.scoring import score
+    from pruning.study.notes import notes
 
     networks = stored.load_networks(study, options.variant, device)
     results = []
@@ -53,6 +54,8 @@ def measure(options: argparse.Namespace) -> int:
         show_json({"study": study.name, "results": results_json(results)})
     else:
         show_results(task, results)
+        for note in notes(study.document, study.name):
+            say(note)
     return 0
 
 

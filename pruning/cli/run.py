@@ -146,6 +146,7 @@ def run(options: argparse.Namespace) -> int:
         needed.mkdir(parents=True, exist_ok=True)
 
     from pruning.pipeline import run_study
+    from pruning.study.notes import notes
 
     if notice and processes.is_main():
         say(notice)
@@ -168,6 +169,8 @@ def run(options: argparse.Namespace) -> int:
         show_json({"study": str(study.folder), "results": results_json(study.results), "open": opening})
     else:
         show_results(study.task, study.results)
+    for note in notes(study.document, study.name):
+        say(note)
     say(f"Stored in {study.folder}. See it in the dashboard:")
     say(f"  {opening}")
     return 0

@@ -1,4 +1,4 @@
-"""Retention of a teacher's metric, and how sure a difference to it is: a paired bootstrap (NumPy).
+"""Retention of a teacher's metric, how sure a difference to it is (a paired bootstrap), spread over seeds (NumPy).
 
 scipy's `bootstrap` would do the same with one call of the metric per resample, or with resampled logits in memory; both
 take seconds where counting alike rows takes milliseconds.
@@ -6,6 +6,9 @@ take seconds where counting alike rows takes milliseconds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
 from typing import Annotated
 
 import numpy as np
@@ -39,6 +42,26 @@ class Interval(Record, frozen=True):
     low: Ratio | None
     high: Ratio | None
     resamples: Positive
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A score over several seeds.
+
+    Attributes:
+        mean: of the seeds' scores.
+        deviation: their standard deviation (of a sample: divided by one less than the seeds).
+        seeds: how many there are, at least two.
+    """
+
+    mean: float
+    deviation: float
+    seeds: int
+
+    @classmethod
+    def of(cls, scores: Sequence[float]) -> Spread | None:
+        """The spread of two scores or more; None of fewer."""
+        return cls(fmean(scores), stdev(scores), len(scores)) if len(scores) > 1 else None
 
 
 def retention(value: float, teacher: float) -> float | None:

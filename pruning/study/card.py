@@ -5,6 +5,7 @@ from __future__ import annotations
 from pruning.bert.backbones import EMBEDDED
 from pruning.errors import StoreError
 from pruning.study.document import Document, Result
+from pruning.study.notes import notes
 from pruning.variants import TEACHER, Variant
 
 
@@ -34,6 +35,7 @@ def model_card(document: Document, variant: Variant) -> str:
     retained = f"{kept:.1%}" if kept is not None else "undefined, the teacher scores 0"
     if above is not None:
         retained += f", {above:.1%} above the majority floor"
+    said = "".join(f" {note}" for note in notes(document, task.title))
     call = '{"text": "first text", "text_pair": "second text"}' if task.is_pair else '"a text"'
     answer = "a raw score" if task.is_regression else f"one of: {', '.join(task.labels or ())}"
     known = "sentence-transformers/all-MiniLM-L6-v2" if backbone.name == EMBEDDED else backbone.name
@@ -58,7 +60,7 @@ pieces, texts up to {network.positions} tokens. Task: {task.description}
 
 Retention of {task.metric_title(main)}: {retained}. Seed {provenance.seed},
 commit {provenance.commit}, {provenance.date}, {provenance.hardware}. The full account is in `study.json` one
-folder up.
+folder up.{said}
 
 ```python
 import pruning.slimbert  # registers the architecture

@@ -15,6 +15,7 @@ from pruning.data.tasks import Task
 from pruning.errors import StoreError
 from pruning.importance.factors import ImportanceFactors
 from pruning.measure.ablation import Ablated, Ablation, truest
+from pruning.measure.intervals import Spread
 from pruning.study.arrays import Cut, HistoryRow, decode_cuts, decode_factors, decode_history
 from pruning.study.document import Document, Result, SelectionRecord
 from pruning.study.files import FACTORS_FILE, HISTORY_FILE, MASKS_FILE, read_bytes
@@ -78,6 +79,19 @@ class Study:
         rows = [row for row in self.results if str(row.variant) == str(variant) and split in (None, row.split)]
         rows.sort(key=lambda row: row.split != self.task.validation[0])
         return rows[0] if rows else None
+
+    def spread(self, variant: Variant, split: str | None = None) -> Spread | None:
+        """The main metric over the seeds that are stored of a variant, its own among them; None where there is one.
+
+        Args:
+            variant: without a seed.
+            split: as of `result`.
+        """
+        own = self.result(variant, split)
+        if own is None:
+            return None
+        rows = [row for row in self.results if row.split == own.split and row.variant.replace(seed=None) == variant]
+        return Spread.of([row.metrics[self.task.main_metric] for row in rows])
 
     def weights(self, variant: str | Variant) -> Path | None:
         """Folder of a variant's weights (the teacher's: its adapter), or None where they are not all here."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pruning.measure.intervals import Interval
+from pruning.measure.intervals import Interval, Spread
 from pruning.study import Result, Speed, Study
 from pruning.variants import TEACHER, Variant, one_shot, post_training, slim
 from slimviz.frames.provenance import conditions_text
@@ -46,6 +46,7 @@ class Summary:
         one_shot: the same before recovery.
         others: further metrics: title, the slim network's value, the teacher's.
         interval: of the difference to the teacher.
+        spread: of the slim network's main metric over the seeds that are stored.
         retention: the slim network's metric over the teacher's.
         retention_above_floor: the same above the floor.
         total_density: of the slim network.
@@ -68,6 +69,7 @@ class Summary:
     one_shot: Scored
     others: tuple[tuple[str, float | None, float | None], ...]
     interval: Interval | None
+    spread: Spread | None
     retention: float | None
     retention_above_floor: float | None
     total_density: float | None
@@ -116,6 +118,7 @@ def summarise(key: str, study: Study, budget: str) -> Summary:
             (task.metric_title(name), _metric(result, name), _metric(teacher, name)) for name in task.metrics[1:]
         ),
         interval=result.interval if result else None,
+        spread=study.spread(variant, result.split) if result else None,
         retention=result.retention if result else None,
         retention_above_floor=result.retention_above_floor if result else None,
         total_density=densities.total_density if densities else None,

@@ -14,7 +14,8 @@ from pruning.data.task import METRIC_TITLES
 from pruning.errors import SlimVizError
 from pruning.study import Study
 from pruning.variants import Variant
-from slimviz import theme
+from slimviz import sentences, theme
+from slimviz.frames.results import study_title
 from slimviz.live.examples import data_choices, draw
 from slimviz.live.networks import devices, threads_text
 from slimviz.live.run import BATCHES, LENGTHS, LiveRun, RunSettings
@@ -194,6 +195,8 @@ def _show_latest(choice: Choice, rows: Sequence[dict[str, Any]]) -> None:
             stored = stored_sentence(choice.study, [Variant.parse(row["network"]) for row in rows])
             if stored:
                 st.caption(stored)
+            if said := sentences.study_sentence(study_title(choice.key, choice.study), choice.study):
+                st.caption(theme.plain(said))
 
 
 def stored_sentence(study: Study, variants: Sequence[Variant]) -> str | None:

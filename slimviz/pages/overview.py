@@ -19,7 +19,10 @@ from slimviz.widgets.frame import begin, figure, warn_of_teacher
 from slimviz.widgets.guard import guard
 from slimviz.widgets.navigation import link
 
-FLOOR_HELP = "The score of always answering the most frequent class; 0 for MCC and correlations."
+FLOOR_HELP = (
+    "Floor: the score of always answering the most frequent class; 0 for MCC and correlations. Over seeds: mean and "
+    "standard deviation of networks cut alike and recovered with another seed each."
+)
 
 
 def render() -> None:
@@ -72,7 +75,7 @@ def _card(study: Study, row: Summary) -> DeltaGenerator:
             row.metric,
             theme.score_text(row.slim.score),
             f"{counts} · teacher {theme.score_text(row.teacher.score)}{teacher} · "
-            f"floor {theme.score_text(row.floor)}{_others(row)}",
+            f"floor {theme.score_text(row.floor)}{_others(row)}{_spread(row)}",
             FLOOR_HELP,
         )
         link("live", "Measure it here", **where)
@@ -102,6 +105,8 @@ def _card(study: Study, row: Summary) -> DeltaGenerator:
         )
         link("live", "Time it here", **where)
     warn_of_teacher(row)
+    if said := sentences.study_sentence(row.title, study):
+        st.markdown(f":material/info: {theme.plain(said)}")
     st.caption(theme.plain(provenance_text(study)))
     return where_left
 
@@ -112,6 +117,11 @@ def _others(row: Summary) -> str:
         f" · {title} {theme.score_text(slim)}, teacher {theme.score_text(teacher)}"
         for title, slim, teacher in row.others
     )
+
+
+def _spread(row: Summary) -> str:
+    """The slim network's score over the seeds that it was recovered with, where there are several."""
+    return f" · {theme.spread_text(row.spread)}" if row.spread else ""
 
 
 def _interval(row: Summary) -> str:
@@ -157,7 +167,7 @@ def _details(study: Study, rows: Sequence[Summary]) -> None:
     if not rows:
         st.info("This study has no stored budget yet.")
         return
-    first = rows[0]
+    first, has_seeds = rows[0], any(row.spread for row in rows)
     st.markdown(theme.plain(sentences.budget_sentence(rows, first.title)))
     st.table(
         [
@@ -166,6 +176,7 @@ def _details(study: Study, rows: Sequence[Summary]) -> None:
                 "Stored": "numbers and weights" if row.ships_weights else "numbers only",
                 theme.plain(row.metric): theme.score_text(row.slim.score),
                 **{theme.plain(title): theme.score_text(slim) for title, slim, _ in row.others},
+                **({"Over seeds": theme.spread_text(row.spread) if row.spread else ""} if has_seeds else {}),
                 "Counted": theme.count_text(row.slim.correct, row.slim.count),
                 "Before recovery": theme.score_text(row.one_shot.score),
                 "Retention": theme.percent_text(row.retention),

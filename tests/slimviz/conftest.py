@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from pruning.data.tasks import get_task
 from pruning.study import Study, read_study
+from tests.factories.study_document import edit
 from tests.factories.synthetic_study import bert_shape, write_study
 from tests.factories.tiny_study import write_tiny_study
 
@@ -42,6 +43,8 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     for task in TINY_TASKS:
         write_tiny_study(folder, task)
+    few = {"rows": 1000, "sha256": "1" * 64}  # of GLUE's 67,349
+    edit(folder / "sst2", lambda document: document["provenance"]["data"].update(train=few))
     return folder
 
 

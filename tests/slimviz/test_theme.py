@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pruning.bert.shapes import Site
+from pruning.measure.intervals import Spread
 from slimviz import theme
 
 CONFIG = Path(__file__).resolve().parents[2] / ".streamlit" / "config.toml"
@@ -81,6 +82,7 @@ def test_every_site_has_words() -> None:
         (theme.points_text(0.001), "+0.1"),
         (theme.points_text(-0.0001), "±0.0"),
         (theme.points_text(None), "–"),
+        (theme.spread_text(Spread(0.7895, 0.0081, 3)), "0.789 ± 0.008 (3 seeds)"),
         (theme.count_text(777, 872), "777/872"),
         (theme.count_text(None, 1043), "1,043 examples"),
         (theme.count_text(None, None), "–"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -17,6 +18,9 @@ from pruning.study.read import read_study
 from tests.factories.damage import flip_a_bit, json_edit, put, seal
 from tests.factories.own_data import made_up
 from tests.factories.study_document import edit
+from tests.factories.synthetic_study import write_study
+from tests.factories.tiny_backbone import shape
+from tests.factories.tiny_study import probe_rows, write_tiny_study
 from tests.pruning.cli.commands import Made, call, content, copy_study, refused
 
 CPU = ("--device", "cpu")
@@ -31,6 +35,30 @@ def test_list(own: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     assert re.search(rf"^own +own +{re.escape(str(own.study))}  teacher, .*, slim-10$", printed.out)
     monkeypatch.setenv("SLIMVIZ_STUDIES", str(own.study.parent))
     assert str(own.study) in [row["path"] for row in call("list", "--json").json["studies"]]
+
+
+def test_list_says_samples_and_starts(tmp_path: Path) -> None:
+    def change(document: dict) -> None:
+        document["provenance"]["data"]["train"]["rows"] = 1000
+        document["provenance"]["start"] = {"study": "mnli", "sha256": "4" * 64}
+
+    edit(write_study(tmp_path, "rte", shape=shape(2), shipped=()), change)
+    (line,) = call("list", "--studies", tmp_path).out.splitlines()
+    assert line.endswith(
+        "slim-5  (learned from 1,000 of GLUE's 2,490 training rows, so it is not comparable with published results on "
+        "all of them; teacher starts from mnli's)"
+    )
+
+
+def test_measure_says_samples(tmp_path: Path) -> None:
+    folder = write_tiny_study(tmp_path, "rte")
+    edit(folder, lambda document: document["provenance"]["data"]["train"].update(rows=1000))
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in probe_rows("rte", 12)))
+    columns = ("--text", "sentence1", "--pair", "sentence2")
+    printed = call("measure", folder, "--validation-file", file, *columns, *CPU, "--variant", "teacher")
+    assert printed.code == 0, printed
+    assert printed.err.splitlines()[-1].startswith("rte learned from 1,000 of GLUE's 2,490 training rows, so it is not")
 
 
 def test_list_names_what_is_broken_beside_what_is_not(tmp_path: Path) -> None:

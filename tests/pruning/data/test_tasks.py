@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pruning.data.tasks import TASKS, Task, custom_task, get_task
+from pruning.data.tasks import TASKS, Task, custom_task, get_task, official_rows
 from pruning.errors import ConfigError
 
 
@@ -72,6 +72,17 @@ def test_damaged_json_is_a_config_error(damage: dict[str, object]) -> None:
 def test_unknown_task_names_the_nine() -> None:
     with pytest.raises(ConfigError, match=rf"^task 'sst-2': unknown, expected one of {', '.join(TASKS)}$"):
         get_task("sst-2")
+
+
+def test_every_split_that_is_used_has_an_official_count() -> None:
+    """Beside the tasks: what they serialise to is part of stages' identity and of stored documents."""
+    for task in TASKS.values():
+        assert all((official_rows(task.name, split) or 0) > 0 for split in ("train", *task.validation)), task.name
+    assert (official_rows("mnli", "train"), official_rows("mnli", "validation_mismatched")) == (392_702, 9_832)
+    assert official_rows("mnli", "validation") is None
+    assert official_rows("reviews", "train") is None
+    fields = ["name", "title", "description", "text", "label", "labels", "metrics", "validation", "label_range"]
+    assert list(TASKS["mnli"].to_json()) == fields
 
 
 def test_custom_tasks() -> None:

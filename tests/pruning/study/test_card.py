@@ -13,6 +13,7 @@ from pruning.bert.backbones import EMBEDDED
 from pruning.data.tasks import get_task
 from pruning.study import Document, read_study, verify
 from pruning.study.card import model_card
+from pruning.study.document import StartRecord
 from pruning.variants import TEACHER, Variant, slim
 from tests.factories.study_document import edit
 from tests.factories.synthetic_study import write_study
@@ -96,6 +97,16 @@ def test_its_example_is_code_for_the_task(tmp_path: Path, task: str, call: str, 
     assert "import pruning.slimbert" in code[1]
     assert f"{call}  {answer}" in code[1]
     assert get_task(task).description in card
+
+
+def test_samples_and_the_teachers_start_are_said(document: Document) -> None:
+    assert "not comparable" not in model_card(document, SLIM)
+    data = document.provenance.data
+    few = data.replace(train=data.train.replace(rows=1_234))
+    provenance = document.provenance.replace(data=few, start=StartRecord("mnli", "4" * 64))
+    card = model_card(document.replace(provenance=provenance), SLIM)
+    assert "MRPC learned from 1,234 of GLUE's 3,668 training rows, so it is not comparable with published" in card
+    assert "MRPC's teacher starts from mnli's." in card
 
 
 def test_of_two_splits_the_first_is_shown(document: Document) -> None:

@@ -22,13 +22,13 @@ def test_conditions_say_what_a_speed_was_measured_on(studies: dict[str, Study], 
 def test_provenance_copes_with_what_the_schema_allows(studies: dict[str, Study]) -> None:
     study = studies["sst2"]
     assert provenance_text(study) == (
-        "synthetic-bert · 2025-01-02 · commit 0123456 · seed 0 · 4,000 training and 872 validation examples from "
+        "synthetic-bert · 2025-01-02 · commit 0123456 · seed 0 · 67,349 training and 872 validation examples from "
         "made up · 40 minutes on made-up processor, 2 threads"
     )
     provenance = study.document.provenance.replace(commit=None, date="yesterday", seconds={})
     bare = Study(study.folder, study.document.replace(provenance=provenance))
     assert provenance_text(bare) == (
-        "synthetic-bert · yesterday · no commit recorded · seed 0 · 4,000 training and 872 validation examples from "
+        "synthetic-bert · yesterday · no commit recorded · seed 0 · 67,349 training and 872 validation examples from "
         "made up · made-up processor, 2 threads"
     )
 

@@ -103,6 +103,7 @@ def test_a_run_on_the_probe_set(open_page: Callable[..., AppTest], tiny_folder: 
     assert "Always the most frequent answer would score 0.500." in words
     assert "batch 1, the real texts, 24 batches timed" in words
     assert "Stored with the study, accuracy on its whole validation split: the teacher 0." in words
+    assert "learned from 1,000 of GLUE's 67,349 training rows, so it is not comparable" in words
     table = page.dataframe[0].value
     assert list(table["Network"]) == ["The teacher", f"The slim network ({BUDGET}%)"]
     assert all(cell.endswith(" ms") for cell in [*table["Median"], *table["95th percentile"]])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.factories.study_document import edit
+from tests.factories.study_document import add_networks, edit
 from tests.factories.synthetic_study import write_study
 
 
@@ -52,6 +52,27 @@ def test_budgets_of_one_study_are_a_table(open_page: Callable[..., AppTest]) -> 
     assert list(table["Budget"]) == ["50%", "25%", "10%", "5%"]
     assert list(table["Stored"]) == ["numbers only", "numbers only", "numbers and weights", "numbers only"]
     assert list(table.columns)[2] == "Accuracy"
+
+
+def test_seeds_samples_starts_and_wnli_are_said(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
+    def change(document: dict) -> None:
+        add_networks(document, (1, 2), solved=True)
+        document["provenance"]["data"]["train"]["rows"] = 1000
+        document["provenance"]["start"] = {"study": "mnli", "sha256": "4" * 64}
+
+    edit(write_study(tmp_path, "stsb"), change)
+    write_study(tmp_path, "wnli")
+    page = open_page("", tmp_path, study="stsb")
+    assert not page.exception
+    plain = texts(page).replace("\\", "")
+    (score,) = [metric.value for metric in page.metric if metric.label == "Pearson"]
+    assert f"floor 0.000 · Spearman 0.845, teacher 0.880 · {float(score) - 0.01:.3f} ± 0.010 (3 seeds)" in plain
+    assert "STS-B learned from 1,000 of GLUE's 5,749 training rows, so it is not comparable" in plain
+    assert "STS-B's teacher starts from mnli's." in plain
+    assert "WNLI's validation split repeats sentences of the training split" in plain
+    assert [cell != "" for cell in page.table[0].value["Over seeds"]] == [False, False, True, True]
+    alone = open_page("", tmp_path, study="wnli")
+    assert "Over seeds" not in alone.table[0].value.columns
 
 
 def test_choosing_a_budget_changes_page_and_url(open_page: Callable[..., AppTest]) -> None:

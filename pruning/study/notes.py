@@ -1,0 +1,78 @@
+"""What belongs beside a study's scores wherever they are compared: data that are samples, teachers that had a start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pruning.data.tasks import official_rows
+from pruning.study.document import Document
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A split of which a study has fewer rows than GLUE.
+
+    Attributes:
+        split: its name.
+        rows: that the study has.
+        official: that GLUE's own split has.
+    """
+
+    split: str
+    rows: int
+    official: int
+
+
+def samples(document: Document) -> tuple[Sample, ...]:
+    """Splits that the study has a part of, "train" first; none of a user's own task."""
+    rows = {"train": document.provenance.data.train.rows, **{row.split: row.count for row in document.results}}
+    found = []
+    for split, count in rows.items():
+        official = official_rows(document.task.name, split)
+        if official is not None and count < official:
+            found.append(Sample(split, count, official))
+    return tuple(found)
+
+
+def sample_text(document: Document) -> str | None:
+    """What a study learned from and reports on, where that is a part of GLUE's splits; begins behind its name."""
+    parts = [
+        f"{'learned from' if one.split == 'train' else 'was scored on'} {one.rows:,} of GLUE's {one.official:,} "
+        f"{'training' if one.split == 'train' else one.split.replace('_', ' ')} rows"
+        for one in samples(document)
+    ]
+    if not parts:
+        return None
+    return f"{' and '.join(parts)}, so it is not comparable with published results on all of them"
+
+
+def start_text(document: Document) -> str | None:
+    """Whose teacher this study's started from; None where it was the bare backbone."""
+    start = document.provenance.start
+    return None if start is None else f"teacher starts from {start.study}'s"
+
+
+def split_text(document: Document) -> str | None:
+    """What the task's validation split is known for.
+
+    WNLI's: of its 71 rows 65 have their first sentence in the training split, too; of these 62 are labelled other than
+    the training row most like them (Wang et al. 2019 call the split adversarial).
+    """
+    if document.task.name != "wnli":
+        return None
+    return (
+        "validation split repeats sentences of the training split, nearly always under the opposite label: what was "
+        "learned from their words misleads there, so the floor is the score to expect"
+    )
+
+
+def notes(document: Document, name: str) -> tuple[str, ...]:
+    """All of them as sentences.
+
+    Args:
+        document: the study's.
+        name: what the sentences call it.
+    """
+    sample = sample_text(document)
+    of_it = [text for text in (start_text(document), split_text(document)) if text]
+    return (*([f"{name} {sample}."] if sample else []), *(f"{name}'s {text}." for text in of_it))
