@@ -42,10 +42,10 @@ def test_list_says_samples_and_starts(tmp_path: Path) -> None:
         document["provenance"]["data"]["train"]["rows"] = 1000
         document["provenance"]["start"] = {"study": "mnli", "sha256": "4" * 64}
 
-    edit(write_study(tmp_path, "rte", shape=shape(2), shipped=()), change)
+    edit(write_study(tmp_path, "rte", shape=shape(2), budgets=("50",), shipped=()), change)
     (line,) = call("list", "--studies", tmp_path).out.splitlines()
     assert line.endswith(
-        "slim-5  (learned from 1,000 of GLUE's 2,490 training rows, so it is not comparable with published results on "
+        "slim-50  (learned from 1,000 of GLUE's 2,490 training rows, so it is not comparable with published results on "
         "all of them; teacher starts from mnli's)"
     )
 
