@@ -20,11 +20,17 @@ if TYPE_CHECKING:
 def overview_headline(rows: Sequence[Summary], budget: str) -> str:
     """What the slim networks of one budget keep, on average, and how much faster they are.
 
+    Of several studies, those whose teacher is not clearly above its floor are left out, and named: what is kept of next
+    to nothing is no share to average.
+
     Args:
         rows: one per study.
         budget: theirs.
     """
     measured = [row for row in rows if row.retention is not None]
+    sound = [row for row in measured if teacher_sentence(row.title, row.teacher, row.floor) is None]
+    weak = [row.title for row in measured if row not in sound] if sound else []
+    measured = sound or measured
     of_one, of_several = budget_words(budget, "its teacher's"), budget_words(budget, "their teachers'")
     if not measured:
         return f"No study has results at {of_one} yet."
@@ -32,17 +38,18 @@ def overview_headline(rows: Sequence[Summary], budget: str) -> str:
     above = known(row.retention_above_floor for row in measured)
     faster = known(row.speedup_32 for row in measured)
     floor = f" ({percent_text(fmean(above))} of what lies above the floor)" if above else ""
+    without = f" Left out: {listing(weak)}, for a teacher not clearly above its floor." if weak else ""
     if len(measured) == 1:
         row = measured[0]
         speed = f", and answers {times_text(faster[0])} as fast at batch 32" if faster else ""
         return (
             f"At {of_one}, the slim network for {row.title} keeps {retention} of "
-            f"the teacher's {row.metric}{floor}{speed}."
+            f"the teacher's {row.metric}{floor}{speed}.{without}"
         )
     speed = f", and answer {times_text(fmean(faster))} as fast at batch 32" if faster else ""
     return (
         f"At {of_several}, the {len(measured)} slim networks keep {retention} of their "
-        f"teachers' scores on average{floor}{speed}."
+        f"teachers' scores on average{floor}{speed}.{without}"
     )
 
 

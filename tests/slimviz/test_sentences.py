@@ -31,6 +31,14 @@ def test_headline_averages_over_studies(studies: dict[str, Study]) -> None:
     assert text.endswith("and answer 7.0× as fast at batch 32.")
 
 
+def test_headline_leaves_out_studies_whose_teacher_is_at_its_floor(studies: dict[str, Study]) -> None:
+    sound = [row for row in rows(studies, "10") if not sentences.teacher_sentence(row.title, row.teacher, row.floor)]
+    wnli = replace(sound[0], title="WNLI", teacher=Scored(0.155, 11, 71), floor=0.563, retention=1.364)
+    text, without = (sentences.overview_headline(some, "10") for some in ([*sound, wnli], sound))
+    assert text == f"{without} Left out: WNLI, for a teacher not clearly above its floor."
+    assert "136.4%" in sentences.overview_headline([wnli], "10")  # alone, its card says what to think of it
+
+
 def test_headline_leaves_out_speed_that_was_not_measured(studies: dict[str, Study]) -> None:
     assert "fast" not in sentences.overview_headline(rows(studies, "25"), "25")
 
