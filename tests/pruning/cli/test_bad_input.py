@@ -24,7 +24,7 @@ NO_FOLDER = "own.csv.*expected a folder that can be"
 # Faults 13 and 17. Each setting's own message is shown where settings are made.
 SETTINGS = (
     *("slim_epochs=two", "budgets=few", "slim_rate=-1", "slim_rate=nan", "max_length=9999", "temperature=0", "sites="),
-    *("sites=heads", "selection.sites=heads", "precision=half", "criterion=typo", "backbone=", "warmup_share=1e300"),
+    *("sites=heads", "selection.sites=heads", "precision=half", "backbone=", "warmup_share=1e300"),
     *("checkpoint_steps=99999999999", "hidden_weight=1e400", "selection.round_to=99999999", "seed"),
 )
 RUNS = [
@@ -55,6 +55,7 @@ RUNS = [
     (f"{FILES} --budget-kind bytes", r"^run: argument --budget-kind: invalid choice: 'bytes' \(choose from 'total_de"),
     (f"{FILES} --ship 0.2", r"^ship 0.2: is not among the budgets, expected some of 0.3$"),
     *((f"{FILES} --set {setting}", rf"{setting.partition('=')[0]}'?.*: expected ") for setting in SETTINGS),
+    (f"{FILES} --criterion typo", r"^run: argument --criterion: invalid choice: 'typo' \(choose from 'alpha', "),
     (f"{FILES} --set speed=9", r"speed'?: unknown, expected a NAME"),
     (f"{FILES} --set selection.positions=64 --set max_length=16", r"^selection.positions 64: expected max_length's 16"),
     *((f"{FILES} --seed {seed}", rf"^seed {seed}: expected ") for seed in (-1, 4294967296)),

@@ -16,8 +16,8 @@ from tests.pruning.cli.commands import call
 OPTIONS = {
     "run": (
         "--task --data --train-file --validation-file --text --pair --label --regression --name --backbone "
-        "--budget-kind --budgets --ship --preset --seed --penalty --criterion --teacher --transfer --set --output "
-        "--runs --overwrite --quiet --device --threads --json"
+        "--budget-kind --budgets --ship --preset --seed --penalty --criterion --teacher --teacher-from --transfer "
+        "--set --output --runs --overwrite --quiet --device --threads --json"
     ),
     "measure": "study --data --validation-file --text --pair --label --variant --device --threads --json",
     "ablate": (
@@ -49,8 +49,10 @@ def test_help_of_run_tells_the_defaults_and_kinds_of_budgets() -> None:
     said = " ".join(call("run", "--help").out.split())
     assert ",".join(f"{budget:g}" for budget in StudyConfig().budgets) in said
     assert "{" + ",".join(BUDGET_KINDS) + "}" in said
-    for default in ("total_density", "all-MiniLM-L6-v2", "alpha", "log", "adapter", "studies", "runs", "0"):
+    for default in ("total_density", "all-MiniLM-L6-v2", "adapter", "studies", "runs", "0"):
         assert f"(default: {default})" in said
+    assert f"default: the preset's, else {StudyConfig().criterion}" in said
+    assert f"with --preset slimming; default: {StudyConfig().slim.penalty}" in said
 
 
 def test_help_teaches_by_examples_that_are_understood() -> None:

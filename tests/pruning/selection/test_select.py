@@ -232,7 +232,8 @@ def test_the_residual_width_gives_way_where_the_budget_asks_for_it() -> None:
 def test_missing_sites_count_as_equally_important() -> None:
     factors = make_factors(SMALL)
     only = {Site.FFN_HIDDEN: factors.by_criterion["alpha"][Site.FFN_HIDDEN]}
-    found = select(replace(factors, by_criterion={"alpha": only}), Budget("total_density", 0.3))
+    settings = SelectionSettings(attention_preference=2.0)
+    found = select(replace(factors, by_criterion={"alpha": only}), Budget("total_density", 0.3), settings)
     assert 0 < found.masks.attention_context.sum() < found.masks.attention_context.size
     assert found.cutoff[Site.ATTENTION_CONTEXT] == 1
 
