@@ -120,9 +120,10 @@ def add_label(command: Any) -> None:
     command.add_argument("--label", default="label", metavar="COLUMN", help="column of the label")
 
 
-def add_stored(command: argparse.ArgumentParser) -> None:
-    """The study that is meant, and which of its networks."""
-    command.add_argument("study", type=path, help="a study's folder, or the name of a study that `list` finds")
+def add_stored(command: argparse.ArgumentParser, *, optional: bool = False) -> None:
+    """The study that is meant."""
+    said = "a study's folder, or the name of a study that `list` finds"
+    command.add_argument("study", type=path, nargs="?" if optional else None, help=said)
 
 
 def add_variants(command: argparse.ArgumentParser) -> None:

@@ -105,6 +105,10 @@ STUDIES = [
     ("predict {study} good --threads=-2", r"^predict: argument --threads: '-2': expected a whole number"),
     ("measure {study} --data hub", r"^hub nyu-mll/glue/own: is not a GLUE task, expected one"),
     ("measure {study} --data probe", r"^own: no probe set in .*, expected one of: cola"),
+    ("measure", r"expected a study, or --all$"),
+    ("measure {study} --all", r"--all and a study exclude each other, expected one of them$"),
+    ("measure --all --validation-file {place}/own.csv", r"--all and --validation-file exclude each other"),
+    ("measure --all --data probe", r"studies store no scores on it, expected GLUE's own splits$"),
     ("measure {study} --validation-file {place}/other.csv", r"unknown label 'maybe', expected no, yes"),
     ("measure {study} --validation-file {place}/own.csv --pair label", r"expected one text column$"),
     *((typed, rf"^{typed.split()[0]}: argument .*: {EMPTY}") for typed in (

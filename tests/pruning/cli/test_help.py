@@ -19,7 +19,7 @@ OPTIONS = {
         "--budget-kind --budgets --ship --preset --seed --penalty --criterion --teacher --teacher-from --transfer "
         "--set --output --runs --overwrite --quiet --device --threads --json"
     ),
-    "measure": "study --data --validation-file --text --pair --label --variant --device --threads --json",
+    "measure": "study --all --data --validation-file --text --pair --label --variant --device --threads --json",
     "ablate": (
         "study --data --train-file --validation-file --text --pair --label --split --rows --gather --precision --store "
         "--device --threads --json"

@@ -10,10 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.numpy import load, save
 
+from pruning.data import get_task, load_examples
 from pruning.study.read import read_study
 from tests.factories.damage import flip_a_bit, json_edit, put, seal
 from tests.factories.own_data import made_up
@@ -339,3 +342,48 @@ def test_what_ablate_cannot_do_is_said(own: Made, monkeypatch: pytest.MonkeyPatc
         (("--rows", "0"), "expected a whole number from 1 on"),
     ):
         assert said in refused("ablate", own.study, *arguments)
+
+
+def test_measure_all_compares_with_what_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    studies, glue = tmp_path / "studies", tmp_path / "glue"
+    rte, own = write_tiny_study(studies, "rte"), write_tiny_study(studies, "sst2", name="own")
+    edit(own, lambda document: document["task"].update(name="own"))
+    (studies / "broken").mkdir()
+    (studies / "broken" / "study.json").write_text("{")
+    (glue / "rte").mkdir(parents=True)
+    rows = [row | {"idx": number} for number, row in enumerate(probe_rows("rte", 12))]
+    pq.write_table(pa.Table.from_pylist(rows), glue / "rte" / "validation.parquet")
+    monkeypatch.setattr("pruning.study.read.BUNDLED", studies)
+    examples = load_examples(get_task("rte"), "validation", str(glue))
+    found = call("measure", rte, "--data", glue, *CPU, "--json").json["results"]
+
+    def store(document: dict) -> None:
+        document["provenance"]["data"]["validation"] |= {"rows": 12, "sha256": examples.sha256}
+        for row in document["results"]:
+            for same in found:
+                if row["variant"]["method"] == same["variant"].split("-")[0]:
+                    row |= {key: same[key] for key in ("count", "correct", "metrics")}
+
+    def change(document: dict) -> None:
+        row = next(row for row in document["results"] if row["variant"]["method"] == "slim")
+        row["metrics"]["accuracy"] += 1 / 12
+
+    edit(rte, store)
+    printed = call("measure", "--all", "--data", glue, *CPU)
+    assert printed.code == 2
+    assert re.search(r"^rte \(.*\)\nteacher .*\nslim-50 .*$", printed.out, re.MULTILINE)
+    said = printed.err.splitlines()
+    assert said[0].startswith("broken: broken: ")
+    assert said[1:] == ["own: left out, for its examples are not GLUE's", "1 of 2 studies score what they store"]
+    shutil.rmtree(studies / "broken")
+    printed = call("measure", "--all", "--data", glue, *CPU, "--json")
+    assert (printed.code, [report["differences"] for report in printed.json["studies"]]) == (0, [[]])
+    edit(rte, change)
+    printed = call("measure", "--all", "--data", glue, *CPU, "--json")
+    (report,) = printed.json["studies"]
+    assert (printed.code, len(report["differences"])) == (2, 1)
+    assert re.match(r"slim-50 validation: accuracy 0\.\d{4} \(n=12\), stored: accuracy", report["differences"][0])
+    pq.write_table(pa.Table.from_pylist(rows[:11]), glue / "rte" / "validation.parquet")
+    printed = call("measure", "--all", "--data", glue, *CPU)
+    assert printed.code == 2
+    assert "holds other examples than the study was measured on" in printed.err
