@@ -69,16 +69,17 @@ class DistillationSettings(Record, frozen=True):
     """What slimming and recovery learn from the teacher.
 
     Attributes:
-        temperature: of the softened labels.
+        temperature: of the softened labels; 1 follows unseen texts closer than 2 (docs/experiments.md).
         logits_weight: weight of the distance to the teacher's logits.
-        task_weight: weight of the labels' own loss.
+        task_weight: weight of the labels' own loss. 0: a student that learns them too learns the training rows by
+            heart, and strays from its teacher elsewhere.
     """
 
     label: ClassVar[str] = "distillation."
 
-    temperature: Annotated[float, Meta(gt=0, le=100)] = 2.0
+    temperature: Annotated[float, Meta(gt=0, le=100)] = 1.0
     logits_weight: Weight = 1.0
-    task_weight: Weight = 0.5
+    task_weight: Weight = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -407,7 +408,13 @@ PRESETS: dict[str, dict[str, Any]] = {
         "ablation_rows": 0,
     },
     # SlimBERT's own way: units ranked by the factors that slimming leaves.
-    "slimming": {"stages": ("slim", "recover"), "criterion": "alpha", "selection.attention_preference": 2.0},
+    "slimming": {
+        "stages": ("slim", "recover"),
+        "criterion": "alpha",
+        "selection.attention_preference": 2.0,
+        "distillation.temperature": 2.0,
+        "distillation.task_weight": 0.5,
+    },
     # Minutes on two cores: a look at the whole path, not a result to quote.
     "quick": {
         "train_rows": 2000,
