@@ -23,7 +23,7 @@ from pruning.bert.shapes import Site
 from pruning.data import Encoded, collate, load_examples
 from pruning.losses import certainty, logits_loss, task_loss
 from pruning.measure.ablation import counts
-from pruning.measure.gating import CHOICE_ROWS, Ground, ablate, drawn
+from pruning.measure.gating import CHOICE_ROWS, Ground, ablate, drawn_apart
 from pruning.measure.logits import INPUTS
 from pruning.study import find_study
 from pruning.study.networks import load_network
@@ -142,7 +142,7 @@ def main() -> None:
         orders[f"{of}-rearranged"] = rearranged(gradients, shape)
         orders[f"{of}-again"] = heads.again(of)
     orders |= {f"{of}-alone": values for of, values in heads.alone().items()}
-    ground = Ground(study.task, "train", drawn(train, CHOICE_ROWS, seed), seed, 2, resolve_precision("auto"))
+    ground = Ground(study.task, "train", drawn_apart(train, CHOICE_ROWS, seed), seed, 2, resolve_precision("auto"))
     curves = ablate(network, "teacher", orders, ground)
     print(f"{study.name}: {curves.rows} training rows, {curves.metric} {curves.whole:.4f}, {curves.precision}")
     for name, area in curves.areas.items():

@@ -20,7 +20,6 @@ from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
-from scipy.special import log_softmax
 
 import pruning
 from pruning.bert.model import bert_shape
@@ -30,7 +29,8 @@ from pruning.compress.cut import shrunk_network
 from pruning.config import PRESETS, StudyConfig, parse_settings, with_settings
 from pruning.data import Encoded, Task, default_source, encode, load_examples
 from pruning.importance.gather import gather_factors
-from pruning.measure.gating import drawn
+from pruning.measure.fidelity import agreement, divergence
+from pruning.measure.gating import drawn_apart
 from pruning.measure.logits import encoded_logits
 from pruning.measure.metrics import metrics
 from pruning.selection.budget import Budget
@@ -87,7 +87,7 @@ def cut_teacher(
         seed=config.seed,
     )
     ranking = since(start)
-    chosen = encode(tokenizer, drawn(rest, config.least_squares.texts, config.seed), config.max_length)
+    chosen = encode(tokenizer, drawn_apart(rest, config.least_squares.texts, config.seed), config.max_length)
     for budget in budgets:
         start = clocks()
         selection = select(factors, budget, config.selection, config.criterion)
@@ -128,16 +128,11 @@ def since(start: tuple[float, float]) -> dict[str, float]:
 def _compared(task: Task, model: Any, texts: Encoded, expected: np.ndarray) -> dict[str, float]:
     """A network's score, and how near its answers are to the teacher's."""
     found = encoded_logits(model, texts)
-    if task.is_regression:
-        constant = np.ptp(found) == 0
-        agreement = 0.0 if constant else np.corrcoef(found[:, 0], expected[:, 0])[0, 1]
-        distance = np.square(found - expected).mean()
-    else:
-        wanted, own = log_softmax(expected, axis=-1), log_softmax(found, axis=-1)
-        agreement = (found.argmax(-1) == expected.argmax(-1)).mean()
-        distance = (np.exp(wanted) * (wanted - own)).sum(-1).mean()
-    score = metrics(task, found, texts.labels)[task.main_metric]
-    return {"score": round(score, 4), "agreement": round(float(agreement), 4), "distance": round(float(distance), 4)}
+    agreeing = agreement(task, found, expected)
+    if agreeing is None:
+        agreeing = 0.0 if np.ptp(found) == 0 else np.corrcoef(found[:, 0], expected[:, 0])[0, 1]
+    score, distance = metrics(task, found, texts.labels)[task.main_metric], divergence(task, found, expected).mean()
+    return {"score": round(score, 4), "agreement": round(float(agreeing), 4), "distance": round(float(distance), 4)}
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from pruning.importance.gradients import EXAMPLES
 from pruning.importance.registry import CRITERIA
 from pruning.measure.ablation import Ablated, Ablation
 from pruning.measure.environment import environment
-from pruning.measure.gating import CHOICE_ROWS, Ground, ablate, drawn, head_importance
+from pruning.measure.gating import CHOICE_ROWS, Ground, ablate, drawn_apart, head_importance
 from pruning.measure.latency_table import latency_table
 from pruning.measure.network import Network
 from pruning.report import PrunedNetwork, Run, identity_of, store_run
@@ -146,7 +146,7 @@ def slim_teacher(context: Context, stages: Stages, teacher: Teacher, teaching: S
 def solve_outputs(context: Context, teacher: Any, cut: Cut) -> Cut:
     """A cut network with its output matrices solved on training texts, rounded as it would be stored."""
     settings, hidden = context.config.least_squares, cut.selection.masks.hidden
-    texts = drawn(context.data.train, settings.texts, context.config.seed)
+    texts = drawn_apart(context.data.train, settings.texts, context.config.seed)
     encoded = encode(context.tokenizer, texts, context.config.max_length)
     model, _ = least_squares.solved(
         teacher, cut.model, encoded, ridge=settings.ridge, hidden=None if hidden.all() else hidden
@@ -238,10 +238,10 @@ def ablation_grounds(context: Context, rows: int) -> tuple[Ground, Ground]:
     """Training rows to choose a criterion by, rather none that gradients were taken on; rows to report on."""
     task, seed, precision = context.task, context.config.seed, context.precision
     report, train = next(iter(context.data.validation.values())), context.data.train
-    choice = drawn(train, min(rows, CHOICE_ROWS), seed)
+    choice = drawn_apart(train, min(rows, CHOICE_ROWS), seed)
     return (
         Ground(task, "train", choice, seed, random_orders=0, precision=precision),
-        Ground(task, task.validation[0], drawn(report, rows), precision=precision),
+        Ground(task, task.validation[0], drawn_apart(report, rows), precision=precision),
     )
 
 

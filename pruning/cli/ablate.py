@@ -100,7 +100,7 @@ def _splits(study: Any, options: argparse.Namespace) -> dict[str, Any]:
 
 def _grounds(study: Any, splits: dict[str, Any], options: argparse.Namespace) -> list[Any]:
     """As a study draws its rows: for the choice rather none that gradients were taken on."""
-    from pruning.measure.gating import CHOICE_ROWS, RANDOM_ORDERS, Ground, drawn
+    from pruning.measure.gating import CHOICE_ROWS, RANDOM_ORDERS, Ground, drawn_apart
     from pruning.training.context import resolve_precision
 
     precision, seed = resolve_precision(options.precision), study.document.config.seed
@@ -109,7 +109,7 @@ def _grounds(study: Any, splits: dict[str, Any], options: argparse.Namespace) ->
         is_choice = split == "train"
         rows, drawn_by = (min(options.rows, CHOICE_ROWS), seed) if is_choice else (options.rows, 0)
         orders = 0 if is_choice else RANDOM_ORDERS
-        grounds.append(Ground(study.task, split, drawn(examples, rows, drawn_by), drawn_by, orders, precision))
+        grounds.append(Ground(study.task, split, drawn_apart(examples, rows, drawn_by), drawn_by, orders, precision))
     return grounds
 
 

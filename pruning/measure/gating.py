@@ -46,7 +46,7 @@ class Ground:
     precision: Literal["float32", "bfloat16"] = "float32"
 
 
-def drawn(examples: Examples, rows: int, seed: int = 0) -> Examples:
+def drawn_apart(examples: Examples, rows: int, seed: int = 0) -> Examples:
     """At most so many of the examples; the last ones of a permutation, whose first ones gradients are taken on."""
     if len(examples) <= rows:
         return examples

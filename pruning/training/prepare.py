@@ -47,7 +47,7 @@ def prepare(
     processes.join(trains_on_cpu(device))
     if config.recover.transfer and data.transfer is None:
         raise ConfigError(f"recover.transfer {','.join(config.recover.transfer)}: expected their texts in the data")
-    train = drawn(data.train, config.train_rows, config.seed)
+    train = training_rows(data.train, config.train_rows, config.seed)
     backbone = backbones.find_backbone(config.backbone, download=True)
     positions = backbones.positions(backbone)
     if config.max_length > positions:
@@ -64,7 +64,7 @@ def prepare(
     )
 
 
-def drawn(examples: Examples, rows: int, seed: int) -> Examples:
+def training_rows(examples: Examples, rows: int, seed: int) -> Examples:
     """At most so many of the examples, in their order; 0 for all."""
     if not rows or rows >= len(examples):
         return examples

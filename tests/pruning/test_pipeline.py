@@ -39,7 +39,7 @@ from pruning.study import Study, verify
 from pruning.study.networks import load_network
 from pruning.study.write import check_destination
 from pruning.training import recover, slim, teacher
-from pruning.training.prepare import check_budgets, drawn, inputs_of, prepare
+from pruning.training.prepare import check_budgets, inputs_of, prepare, training_rows
 from pruning.training.start import find_start
 from pruning.variants import TEACHER, Variant
 from tests.factories.own_data import made_up, scored_pairs
@@ -456,13 +456,13 @@ def test_texts_to_learn_from_must_be_there(single: Made) -> None:
 
 def test_fewer_rows_are_drawn_with_the_seed(single: Made) -> None:
     train = single.data.train
-    few = drawn(train, 10, seed=0)
+    few = training_rows(train, 10, seed=0)
     positions = [train.texts.index(text) for text in few.texts]
     assert len(few) == 10
     assert positions == sorted(positions)
     assert "10 rows drawn with seed 0" in few.origin
-    assert drawn(train, 10, seed=0).sha256 == few.sha256 != drawn(train, 10, seed=1).sha256
-    assert drawn(train, 0, seed=0) is train
+    assert training_rows(train, 10, seed=0).sha256 == few.sha256 != training_rows(train, 10, seed=1).sha256
+    assert training_rows(train, 0, seed=0) is train
 
 
 def row_of(study: Study, variant: str) -> Any:

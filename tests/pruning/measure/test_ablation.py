@@ -16,7 +16,7 @@ from pruning.data.examples import Examples
 from pruning.data.tasks import custom_task
 from pruning.measure import gating
 from pruning.measure.ablation import Ablation, Curves, counts, order_of, truest
-from pruning.measure.gating import Ground, ablate, drawn
+from pruning.measure.gating import Ground, ablate, drawn_apart
 from pruning.measure.logits import predict_logits
 from pruning.measure.metrics import floor, metrics
 from pruning.measure.network import Network
@@ -95,8 +95,8 @@ def test_counts_of_heads() -> None:
 
 def test_rows_are_drawn_apart_from_those_that_gradients_were_taken_on(tiny_examples: Examples) -> None:
     order = np.random.default_rng(3).permutation(22)
-    assert drawn(tiny_examples, 5, seed=3).texts == tiny_examples.take(order[-5:]).texts
-    assert drawn(tiny_examples, 22, seed=3) is tiny_examples
+    assert drawn_apart(tiny_examples, 5, seed=3).texts == tiny_examples.take(order[-5:]).texts
+    assert drawn_apart(tiny_examples, 22, seed=3) is tiny_examples
 
 
 @pytest.mark.parametrize("which", ["teacher", "slimmed"])
