@@ -36,6 +36,7 @@ from slimviz.theme import (
     points_text,
     score_text,
     spread_text,
+    thread_text,
     times_text,
 )
 
@@ -231,7 +232,7 @@ def _conditions(studies: Sequence[Study], budgets: Sequence[str]) -> str:
     """What the overview's last columns mean, and what they were measured on."""
     speeds = [row for study in studies for row in study.document.speed if row.variant.budget in budgets]
     machines = dict.fromkeys(
-        f"{row.device.upper()}, {row.threads} threads" if row.device == "cpu" else row.device for row in speeds
+        f"{row.device.upper()}, {thread_text(row.threads)}" if row.device == "cpu" else row.device for row in speeds
     )
     where = f", on {'; '.join(machines)}" if machines else ""
     return (
@@ -358,13 +359,12 @@ def provenance_text(study: Study) -> str:
         date = datetime.fromisoformat(provenance.date).strftime("%Y-%m-%d")
     except ValueError:
         date = provenance.date
-    threads = provenance.threads
     parts = [
         f"`{provenance.command}`",
         f"commit {provenance.commit}" if provenance.commit else "no commit recorded",
         f"seed {provenance.seed}",
         date,
-        f"{provenance.hardware}, {threads} thread{'' if threads == 1 else 's'}",
+        f"{provenance.hardware}, {thread_text(provenance.threads)}",
         f"trained in {provenance.precision}",
         f"torch {provenance.libraries.get('torch', 'unknown')}",
         f"backbone {backbone.name} ({backbone.source}, sha256 {backbone.sha256[:12]})",

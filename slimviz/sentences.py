@@ -16,6 +16,8 @@ from slimviz.theme import budget_title, budget_words, layer_title, listing, perc
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pruning.measure.ablation import Ablation
+
 
 def overview_headline(rows: Sequence[Summary], budget: str) -> str:
     """What the slim networks of one budget keep, on average, and how much faster they are.
@@ -172,6 +174,21 @@ def head_map_sentence(heads: pd.DataFrame) -> str:
     against = _against(heads)
     note = f", {against} coloured against their fate" if against else ""
     return f"{len(_kept_heads(heads))} of {len(heads)} kept{note}"
+
+
+def truth_sentence(ablation: Ablation | None, criterion: str) -> str | None:
+    """Whether a map is true: what the teacher keeps without the heads that it calls least important, beside chance."""
+    if ablation is None or criterion not in ablation.curves:
+        return None
+    kept = ablation.kept_at_half(criterion)
+    if kept is None:
+        return None
+    chance = [share for share in ablation.kept_at_half_at_random if share is not None]
+    beside = f"; in random orders {percent_text(min(chance), 0)} to {percent_text(max(chance), 0)}" if chance else ""
+    return (
+        f"Is it true? Without the half of the heads that come last here, the teacher keeps {percent_text(kept, 0)} of "
+        f"what it has above its floor ({ablation.rows:,} {ablation.split} examples){beside}."
+    )
 
 
 def head_sentence(rows: Sequence[Mapping[str, Any]]) -> str:

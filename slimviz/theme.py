@@ -189,6 +189,11 @@ def is_known(value: float | None) -> TypeGuard[float]:
     return value is not None and not math.isnan(value)
 
 
+def thread_text(count: int) -> str:
+    """Threads of a processor: "1 thread", "2 threads"."""
+    return f"{count} thread{'' if count == 1 else 's'}"
+
+
 def percent_text(share: float | None, digits: int = 1) -> str:
     """A share as a percentage: 0.0998 is "10.0%"."""
     return f"{share:.{digits}%}" if is_known(share) else UNKNOWN

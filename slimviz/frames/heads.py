@@ -10,6 +10,7 @@ import pandas as pd
 
 from pruning.bert.shapes import Masks
 from pruning.importance.factors import ImportanceFactors
+from pruning.measure.ablation import Ablation
 from pruning.study import Study
 from slimviz.frames.importance import relative_importance, shade_of
 
@@ -23,6 +24,7 @@ class HeadStudy:
     factors: ImportanceFactors
     masks: Masks
     truest: str | None = None  # the criterion that orders this task's heads best, where that was measured
+    ablation: Ablation | None = None  # what heads gated off cost the teacher on validation, where that was measured
 
 
 def group_name(study: Study) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pruning.bert.shapes import BertShape
 from pruning.study import Speed, Study
+from slimviz.theme import thread_text
 
 
 def provenance_text(study: Study) -> str:
@@ -16,7 +17,7 @@ def provenance_text(study: Study) -> str:
         date = datetime.fromisoformat(provenance.date).date().isoformat()
     except ValueError:
         date = provenance.date
-    where = f"{provenance.hardware}, {provenance.threads} threads"
+    where = f"{provenance.hardware}, {thread_text(provenance.threads)}"
     parts = (
         backbone.name,
         date,
@@ -31,7 +32,7 @@ def provenance_text(study: Study) -> str:
 def conditions_text(speed: Speed) -> str:
     """What a speed was measured on: "CPU, 2 threads, 32 tokens"."""
     device = speed.device.upper()
-    threads = f", {speed.threads} thread{'' if speed.threads == 1 else 's'}" if device == "CPU" else ""
+    threads = f", {thread_text(speed.threads)}" if device == "CPU" else ""
     length = "the validation texts" if speed.length == "real" else f"{speed.length} tokens"
     return f"{device}{threads}, {length}"
 

@@ -20,6 +20,7 @@ from pruning.measure import network as measure
 from pruning.study import Study
 from pruning.variants import TEACHER, Variant, slim
 from slimviz.frames.budgets import budgets
+from slimviz.theme import thread_text
 
 if TYPE_CHECKING:
     from pruning.measure.devices import DeviceInfo
@@ -116,5 +117,4 @@ def threads_text() -> str:
     """How many threads torch computes with on the CPU: "2 threads"."""
     import torch
 
-    count = torch.get_num_threads()
-    return f"{count} thread{'s' if count != 1 else ''}"
+    return thread_text(torch.get_num_threads())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -64,7 +66,8 @@ def _explore(studies: list[HeadStudy], budget: str) -> None:
         return
     heads = pd.concat(frames, ignore_index=True)
     with guard("The maps"):
-        _maps(heads, budget, criterion, scale, chosen, palette)
+        truths = {study.key: sentences.truth_sentence(study.ablation, criterion) for study in studies}
+        _maps(heads, budget, criterion, scale, chosen, truths, palette)
     if chosen is not None:
         with guard("This head"):
             _head_card(heads, chosen, budget)
@@ -119,9 +122,8 @@ def _load(studies: dict[str, Study], budget: str) -> list[HeadStudy]:
             st.warning(f"{theme.plain(title)} has no masks at {missing}, so it is left out.")
             continue
         with guard(title):
-            loaded.append(
-                HeadStudy(key, title, loaders.factors(study), loaders.masks(study, budget), study.head_criterion)
-            )
+            factors, masks = loaders.factors(study), loaders.masks(study, budget)
+            loaded.append(HeadStudy(key, title, factors, masks, study.head_criterion, study.ablation()))
     return loaded
 
 
@@ -131,13 +133,12 @@ def _choose_view(studies: list[HeadStudy]) -> tuple[str, str, Chosen]:
     left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
     with left:
         criterion = parameters.choose(
-            st.segmented_control,
+            st.selectbox,
             "Importance by",
             "criterion",
             criteria(studies),
             fallback=opening_criterion(studies),
-            format_func=lambda name: theme.plain(theme.criterion_title(name)),
-            required=True,
+            format_func=theme.criterion_title,
         )
     with middle:
         scale = choose_scale()
@@ -150,8 +151,16 @@ def _choose_view(studies: list[HeadStudy]) -> tuple[str, str, Chosen]:
     return criterion, scale, chosen
 
 
-def _maps(heads: pd.DataFrame, budget: str, criterion: str, scale: str, chosen: Chosen, palette: Palette) -> None:
-    """One map a study, all on one scale."""
+def _maps(
+    heads: pd.DataFrame,
+    budget: str,
+    criterion: str,
+    scale: str,
+    chosen: Chosen,
+    truths: Mapping[str, str | None],
+    palette: Palette,
+) -> None:
+    """One map a study, all on one scale, each with what is known of its truth."""
     sentence = sentences.heads_sentence(heads, budget)
     st.markdown(f"**{theme.plain(sentence)}**")
     by_rank = scale == "rank"
@@ -186,6 +195,8 @@ def _maps(heads: pd.DataFrame, budget: str, criterion: str, scale: str, chosen: 
                     on_select=lambda name=name: _pick(name),
                     alt=f"Heads of {title} by layer: {words}",
                 )
+                if truth := truths.get(key):
+                    st.caption(theme.plain(truth))
 
 
 def _pick(key: str) -> None:

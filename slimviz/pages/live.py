@@ -256,7 +256,7 @@ def speed_sentence(rows: Sequence[dict[str, Any]]) -> str | None:
     first, last = rows[0], rows[-1]
     length = "the real texts" if first["length"] == REAL else f"texts of {first['length']} tokens"
     device = networks.device_title(first["device"])
-    threads = f", {first['threads']} thread{'s' if first['threads'] != 1 else ''}" if device == "CPU" else ""
+    threads = f", {theme.thread_text(first['threads'])}" if device == "CPU" else ""
     where = f"{device}{threads}, batch {first['batch']}, {length}, {first['timed_batches']} batches timed"
     times = [f"{network_name(row).lower()} takes {theme.milliseconds_text(row['median_ms'])}" for row in rows]
     sentence = f"A batch ({where}): " + theme.listing(times) + " in the median"

@@ -3,11 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 from statistics import fmean
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 
 from pruning.bert.shapes import BertShape, Masks, Site
+from pruning.measure.ablation import Ablation, Curves
 from pruning.study import Study, load_factors, load_masks
 from slimviz import sentences
 from slimviz.frames.budgets import budgets
@@ -143,6 +145,31 @@ def test_heads(studies: dict[str, Study]) -> None:
     assert f"keep {both} heads in common" in sentences.difference_sentence(difference, "SST-2", "CoLA")
     pairs = similarity_frame(heads)
     assert "ranking heads 0." in sentences.similarity_sentence(pairs[pairs["measure"] == "spearman"], "ranking heads")
+
+
+def test_whether_a_map_is_true() -> None:
+    ablation = Ablation(
+        network="teacher",
+        split="validation",
+        rows=1200,
+        sha256="0" * 64,
+        seed=0,
+        precision="float32",
+        metric="accuracy",
+        floor=0.5,
+        gated=(0, 2, 4),
+        curves={"alpha": Curves(least_first=(0.9, 0.88, 0.5), most_first=(0.9, 0.5, 0.5))},
+        random=((0.9, 0.6, 0.5), (0.9, 0.7, 0.5)),
+    )
+    assert sentences.truth_sentence(ablation, "alpha") == (
+        "Is it true? Without the half of the heads that come last here, the teacher keeps 95% of what it has above its "
+        "floor (1,200 validation examples); in random orders 25% to 50%."
+    )
+    alone = msgspec.structs.replace(ablation, random=())
+    assert str(sentences.truth_sentence(alone, "alpha")).endswith("(1,200 validation examples).")
+    assert sentences.truth_sentence(msgspec.structs.replace(ablation, floor=0.9), "alpha") is None
+    assert sentences.truth_sentence(ablation, "magnitude") is None
+    assert sentences.truth_sentence(None, "alpha") is None
 
 
 @pytest.mark.parametrize(

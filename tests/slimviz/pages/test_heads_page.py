@@ -7,6 +7,7 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
 from pruning.bert.shapes import Site
+from tests.factories.study_document import edit
 from tests.factories.synthetic_study import write_study
 
 
@@ -65,6 +66,30 @@ def test_criterion_changes_the_maps(open_page: Callable[..., AppTest]) -> None:
     page = open_page("heads", criterion="head_gradient")
     assert not page.exception
     assert "Head gradient" in "\n".join(element.value for element in page.caption)
+
+
+def test_maps_say_whether_they_are_true(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
+    measured = {
+        "network": "teacher",
+        "split": "validation",
+        "rows": 400,
+        "sha256": "0" * 64,
+        "seed": 0,
+        "precision": "bfloat16",
+        "metric": "accuracy",
+        "floor": 0.5,
+        "gated": list(range(0, 73, 6)),
+        "curves": {"head_gradient": {"least_first": [0.9] * 6 + [0.89] + [0.5] * 6, "most_first": [0.9] + [0.5] * 12}},
+        "random": [[0.9] * 3 + [0.6] * 9 + [0.5]],
+    }
+    edit(write_study(tmp_path, "sst2"), lambda document: document.update(ablations=[measured]))
+    write_study(tmp_path, "cola")
+    page = open_page("heads", tmp_path, criterion="head_gradient")
+    assert not page.exception
+    (said,) = [element.value for element in page.caption if element.value.startswith("Is it true?")]
+    assert "keeps 98% of what it has above its floor" in said
+    page = open_page("heads", tmp_path, criterion="taylor")
+    assert not [element.value for element in page.caption if element.value.startswith("Is it true?")]
 
 
 def test_unknown_parameters_are_said(open_page: Callable[..., AppTest]) -> None:
