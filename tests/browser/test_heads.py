@@ -50,8 +50,8 @@ def test_a_deep_link_opens_the_card_and_leads_to_the_playground(visit: Callable[
     page = visit(f"{ADDRESS}&head=3-7&criterion=head_gradient")
     assert page.locator("h3:has-text('Layer 3, head 7')").count() == 1
     assert [outlines(page, key) for key in MAPS] == [1, 1, 1, 1]
-    pressed = page.get_by_role("radio", name="Head gradient")
-    assert pressed.get_attribute("aria-checked") == "true"
+    box = page.locator("[data-testid=stSelectbox]", has_text="Importance by")
+    assert box.get_by_role("combobox").input_value() == "Head gradient"
     address = page.locator("[data-testid=stPageLink] a", has_text="MRPC").get_attribute("href")
     assert address is not None
     assert "play?" in address

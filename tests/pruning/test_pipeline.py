@@ -338,7 +338,7 @@ def starting(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"trainer__precision": "bfloat16"}, "teacher"),
         ({"slim__alpha_rate": 1e-2}, "slim"),
         ({"slim__penalty": "l1"}, "slim"),
-        ({"distillation__temperature": 1.0}, "slim"),
+        ({"distillation__temperature": 2.0}, "slim"),
         ({"ablation_rows": 9}, "ablation"),
         ({"recover__rate": 1e-4}, "recover-50"),
         ({"recover__cache_bytes": 0}, "recover-50"),  # hidden states are matched no longer
