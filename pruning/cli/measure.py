@@ -11,9 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pruning.cli import machine, stored
-from pruning.cli.options import Command, add_columns, add_json, add_label, add_machine, add_stored, add_variants, path
+from pruning.cli.options import (
+    Command,
+    add_columns,
+    add_json,
+    add_label,
+    add_machine,
+    add_stored,
+    add_teacher,
+    add_variants,
+    path,
+)
 from pruning.cli.printing import results_json, say, show, show_json, show_results
 from pruning.errors import ConfigError
+from pruning.given import numbered
+from pruning.variants import TEACHER
 
 if TYPE_CHECKING:
     from pruning.measure.scoring import Score
@@ -39,13 +51,14 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_columns(command)
     add_label(command)
     add_variants(command)
+    add_teacher(command)
     add_machine(command)
     add_json(command)
 
 
 def measure(options: argparse.Namespace) -> int:
     """Score every network on every split and print a line each."""
-    from pruning.data import default_source, load_examples, load_file
+    from pruning.data import TASKS, default_source, load_examples, load_file
 
     if options.all:
         return measure_all(options)
@@ -54,22 +67,32 @@ def measure(options: argparse.Namespace) -> int:
     study = stored.find_study(options.study)
     task = study.task
     if options.validation_file:
-        columns = (options.text, options.pair, options.label)
-        examples, _ = load_file(options.validation_file, *columns, task=task)
+        columns = (options.text, options.pair, options.label if task.is_labelled else None)
+        is_given = study.document.config.teacher.tuning == "none"
+        examples, _ = load_file(
+            options.validation_file, *columns, task=task, numbered=numbered(task) if is_given else None
+        )
         splits = {Path(options.validation_file).name: examples}
+    elif task.name not in TASKS:
+        raise ConfigError(f"measure: {study.name} is of a task of its own, expected --validation-file FILE")
     else:
         source = options.data or default_source()
         names = task.validation if source != "probe" else task.validation[:1]
         splits = {name: load_examples(task, name, source) for name in names}
     device = machine.prepare(options)
 
+    from pruning.measure.answers import answered
     from pruning.measure.scoring import score
     from pruning.study.notes import notes
 
-    networks = stored.load_networks(study, options.variant, device)
+    networks = stored.load_networks(study, options.variant, device, options.teacher)
     results = []
     for split, examples in splits.items():
         say(f"{split}: {len(examples)} examples, {examples.origin}")
+        if not task.is_labelled:
+            if TEACHER not in networks:
+                raise ConfigError(f"measure: {study.name} has no labels, expected its teacher among the networks")
+            examples = answered(task, networks[TEACHER], examples)
         results += score(task, networks, examples, split, seed=study.document.provenance.seed)
     if options.json:
         show_json({"study": study.name, "results": results_json(results)})
@@ -89,7 +112,8 @@ def measure_all(options: argparse.Namespace) -> int:
     from pruning.data import TASKS, default_source
     from pruning.study.read import BrokenStudy, list_studies
 
-    for name, given in {"a study": options.study, "--validation-file": options.validation_file}.items():
+    excluded = {"a study": options.study, "--validation-file": options.validation_file, "--teacher": options.teacher}
+    for name, given in excluded.items():
         if given is not None:
             raise ConfigError(f"measure: --all and {name} exclude each other, expected one of them")
     source = options.data or default_source()

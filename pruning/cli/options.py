@@ -115,9 +115,19 @@ def add_columns(command: Any) -> None:
     command.add_argument("--pair", metavar="COLUMN", help="column of the second text, for pairs")
 
 
-def add_label(command: Any) -> None:
+def add_label(command: Any, default: str | None = "label", said: str = "column of the label") -> None:
     """``--label``: a further column."""
-    command.add_argument("--label", default="label", metavar="COLUMN", help="column of the label")
+    command.add_argument("--label", default=default, metavar="COLUMN", help=said)
+
+
+def add_teacher(command: argparse.ArgumentParser) -> None:
+    """``--teacher``: where a teacher is that a study only names."""
+    command.add_argument(
+        "--teacher",
+        type=path,
+        metavar="FOLDER",
+        help="where the teacher is now, if the study names one it doesn't hold",
+    )
 
 
 def add_stored(command: argparse.ArgumentParser, *, optional: bool = False) -> None:

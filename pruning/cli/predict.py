@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 
 from pruning.cli import machine, stored
-from pruning.cli.options import Command, add_columns, add_json, add_machine, add_stored, add_variants, path
+from pruning.cli.options import (
+    Command,
+    add_columns,
+    add_json,
+    add_machine,
+    add_stored,
+    add_teacher,
+    add_variants,
+    path,
+)
 from pruning.cli.printing import show, show_json
 from pruning.errors import ConfigError, DataError
 
@@ -20,6 +29,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
     add_columns(command)
     add_variants(command)
+    add_teacher(command)
     add_machine(command)
     add_json(command)
 
@@ -43,7 +53,8 @@ def predict(options: argparse.Namespace) -> int:
 
     from pruning.measure.answers import answer
 
-    answers = answer(task, stored.load_networks(study, options.variant, device), examples)
+    networks = stored.load_networks(study, options.variant, device, options.teacher)
+    answers = answer(task, networks, examples)
     rows = []
     for index, text in enumerate(examples.texts):
         said = {variant.name: found[index].to_json() for variant, found in answers.items()}

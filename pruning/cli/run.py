@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,16 +50,27 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="your own examples to report on; default: a tenth of the training file, drawn with the seed and held out",
     )
     add_columns(task)
-    add_label(task)
+    add_label(task, None, 'column of the label; default: "label", with --teacher none: its own answers are followed')
     task.add_argument("--regression", action="store_true", help="the label is a score")
     task.add_argument("--name", type=study_name, help="name of the study; default: the task's, or the file's")
+
+    task.add_argument(
+        "--teacher",
+        type=path,
+        metavar="MODEL",
+        help="a BERT classifier that is fine-tuned already, a folder or a hub id: prune that one; labels are optional",
+    )
+    task.add_argument(
+        "--keep-teacher",
+        action="store_true",
+        help="store its weights with the study (half precision), not its name alone",
+    )
 
     how = command.add_argument_group("how")
     how.add_argument(
         "--backbone",
         type=path,
-        default=default.backbone,
-        help="the embedded backbone, a hub id, or a folder with a BERT encoder",
+        help=f"a hub id, or a folder with a BERT encoder; default: {default.backbone}, which is embedded",
     )
     how.add_argument(
         "--budget-kind",
@@ -97,7 +109,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help=f"the importance that ranks the units; default: the preset's, else {default.criterion}",
     )
     how.add_argument(
-        "--teacher", choices=("adapter", "full"), default=default.teacher.tuning, help="how the teacher is fine-tuned"
+        "--tuning",
+        choices=("adapter", "full"),
+        help=f"how the backbone is fine-tuned to be the teacher; default: {default.teacher.tuning}",
     )
     how.add_argument(
         "--teacher-from",
@@ -135,7 +149,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Make the study, print its results and how to see it."""
     config = configuration(options)
-    data, name, notice = study_data(options, config)
+    if options.teacher:
+        config, data, name, notice = given_study(options, config)
+    elif options.keep_teacher:
+        raise ConfigError("run: --keep-teacher goes with --teacher, for a teacher that is trained is stored anyway")
+    else:
+        data, name, notice = study_data(options, config)
     start = None
     if options.teacher_from:
         start = find_start(options.teacher_from, data, options.data)
@@ -190,7 +209,7 @@ def configuration(options: argparse.Namespace) -> Any:
         "budget_kind": options.budget_kind,
         "slim.penalty": options.penalty,
         "criterion": options.criterion,
-        "teacher.tuning": options.teacher,
+        "teacher.tuning": options.tuning,
         "recover.transfer": options.transfer,
         "budgets": options.budgets,
         "ship": options.ship,
@@ -219,10 +238,10 @@ def study_data(options: argparse.Namespace, config: Any) -> tuple[Any, str, str]
         transfer = _transfer(task, source, config, validation)
         return StudyData(task, train, validation, _source_name(source), transfer), options.name or task.name, ""
     name = options.name or file_name(options.train_file)
-    columns = (options.text, options.pair, options.label)
+    columns = (options.text, options.pair, options.label or "label")
     train, labels = load_file(options.train_file, *columns, regression=options.regression, training=True)
     text = (options.text,) if options.pair is None else (options.text, options.pair)
-    task = custom_task(name, text, labels, label=options.label)
+    task = custom_task(name, text, labels, label=columns[2])
     notice = ""
     if options.validation_file:
         held_out, _ = load_file(options.validation_file, *columns, task=task)
@@ -234,6 +253,49 @@ def study_data(options: argparse.Namespace, config: Any) -> tuple[Any, str, str]
     transfer = _transfer(task, options.data or default_source(), config, {"validation": held_out})
     source = f"file {Path(options.train_file).name}"
     return StudyData(task, train, {"validation": held_out}, source, transfer), name, notice
+
+
+def given_study(options: argparse.Namespace, config: Any) -> tuple[Any, Any, str, str]:
+    """Settings and examples of a study whose teacher is fine-tuned already; its name, and what to tell of it."""
+    from pruning import given
+    from pruning.bert.classifier import find_classifier
+    from pruning.data import default_source, get_task, load_examples, load_file
+    from pruning.data.study_data import StudyData
+
+    fine_tuning = {"--backbone": options.backbone, "--tuning": options.tuning, "--teacher-from": options.teacher_from}
+    for name, typed in (fine_tuning | {"--regression": options.regression}).items():
+        if typed:
+            raise ConfigError(f"run: {name} and --teacher exclude each other, for that teacher is taken as it is")
+    if bool(options.task) == bool(options.train_file):
+        raise ConfigError("run: expected either --task NAME or --train-file FILE")
+    teacher = find_classifier(options.teacher, download=True)
+    config = given.given_config(config, teacher).replace(keep_teacher=options.keep_teacher)
+    told = []
+    if teacher.backbone.is_pickled:
+        told.append(f"{teacher.backbone.name}: its weights are a pickle; only plain tensors were read of it")
+    if options.task:
+        task, source = get_task(options.task), options.data or default_source()
+        splits = {split: load_examples(task, split, source) for split in ("train", *task.validation)}
+        found = {split: given.matched(task, examples, teacher) for split, examples in splits.items()}
+        validation = {split: found[split][1] for split in task.validation}
+        transfer = _transfer(task, source, config, validation)
+        data = StudyData(found["train"][0], found["train"][1], validation, _source_name(source), transfer)
+        return config, data, options.name or task.name, "; ".join(told)
+    name = options.name or file_name(options.train_file)
+    columns = (options.text, options.pair, options.label)
+    text = (options.text,) if options.pair is None else (options.text, options.pair)
+    task = given.given_task(teacher, name, text, options.label)
+    how = {"task": task, "numbered": given.numbered(task), "training": True}
+    train, _ = load_file(options.train_file, *columns, **how)
+    held_out = load_file(options.validation_file, *columns, **how)[0] if options.validation_file else None
+    data = given.given_data(task, train, held_out, f"file {Path(options.train_file).name}", config.seed)
+    validation = next(iter(data.validation.values()))
+    if held_out is None:
+        told.append(f"no validation file: {len(validation)} of {len(train)} rows held out with seed {config.seed}")
+    if options.label is None:
+        told.append("no --label: the teacher's own answers are followed, and agreement with them is reported")
+    transfer = _transfer(task, options.data or default_source(), config, data.validation)
+    return config, replace(data, transfer=transfer), name, "; ".join(told)
 
 
 def find_start(name: str, data: Any, source: str | None) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pruning.cli.printing import say
-from pruning.errors import DataError, MeasureError, MissingError, quoted
+from pruning.errors import ConfigError, DataError, MeasureError, MissingError, quoted
 from pruning.measure.network import Network
 from pruning.variants import TEACHER, Variant
 
@@ -42,18 +42,29 @@ def find_study(name: str) -> Any:
     return read_study(folder)
 
 
-def load_networks(study: Any, named: Sequence[str] | None, device: str) -> dict[Variant, Network]:
+def load_networks(
+    study: Any, named: Sequence[str] | None, device: str, teacher: str | None = None
+) -> dict[Variant, Network]:
     """The networks that are named, or all whose weights are stored.
 
     Where none is named, one that cannot be had here (the teacher's backbone may be on another machine) is left out with
     a line on standard error; a damaged one never is.
 
+    Args:
+        study: that stores them.
+        named: variants' names; None for all.
+        device: where they shall compute.
+        teacher: folder of a teacher that the study only names; None to look where it may be.
+
     Raises:
         MeasureError: a variant has no weights stored.
         SlimVizError: weights are damaged, or nothing can be loaded.
     """
-    from pruning.study.networks import load_network, stored_variants
+    from pruning.study.networks import load_network, names_teacher, stored_variants
 
+    if teacher is not None and not names_teacher(study):
+        raise ConfigError(f"study {study.name}: holds its teacher itself, expected no --teacher")
+    at = None if teacher is None else Path(teacher)
     known = {variant.name: variant for variant in stored_variants(study)}
     if named is not None:
         for name in named:
@@ -62,14 +73,17 @@ def load_networks(study: Any, named: Sequence[str] | None, device: str) -> dict[
                 raise MeasureError(
                     f"study {study.name}: no weights of {quoted(name)} are stored, expected one of {expected}"
                 )
-        return {known[name]: load_network(study, known[name], device=device) for name in dict.fromkeys(named)}
+        chosen = dict.fromkeys(named)
+        return {known[name]: load_network(study, known[name], device=device, teacher=at) for name in chosen}
     networks: dict[Variant, Network] = {}
     missing = [] if TEACHER.name in known else [f"study {study.name}: its weights are missing"]
     for variant in known.values():
         try:
-            networks[variant] = load_network(study, variant, device=device)
+            networks[variant] = load_network(study, variant, device=device, teacher=at)
         except MissingError as error:
-            missing.append(str(error))
+            if at is not None:
+                raise
+            missing.append(f"{error}; --teacher says where it is now" if names_teacher(study) else str(error))
     if not networks:
         raise MeasureError(f"study {study.name}: no network is here: {'; '.join(missing)}")
     for reason in missing:

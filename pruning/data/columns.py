@@ -30,12 +30,14 @@ class Columns:
         label: label column.
         labels: label words in the order of their numbers, or None for a regression.
         label_range: smallest and largest score of a regression, where known.
+        numbered: whether 0, 1, ... may stand for the labels; None: where that can have one meaning only.
     """
 
     text: tuple[str, ...]
     label: str
     labels: tuple[str, ...] | None
     label_range: tuple[float, float] | None = None
+    numbered: bool | None = None
 
     @classmethod
     def of(cls, task: Task) -> Columns:
@@ -64,7 +66,7 @@ def to_examples(table: Table, columns: Columns, origin: str, *, empty_allowed: b
     if columns.labels is None:
         labels = scores(values, where, columns.label_range)
     else:
-        labels = class_numbers(values, columns.labels, where)
+        labels = class_numbers(values, columns.labels, where, columns.numbered)
     return Examples(first, second[0] if second else None, labels, origin)
 
 
@@ -117,13 +119,16 @@ def infer_labels(values: Sequence[Any], where: str) -> tuple[str, ...]:
     return tuple(sorted(distinct))
 
 
-def class_numbers(values: Sequence[Any], labels: tuple[str, ...], where: str) -> np.ndarray:
+def class_numbers(
+    values: Sequence[Any], labels: tuple[str, ...], where: str, numbered: bool | None = None
+) -> np.ndarray:
     """Label numbers: the values are label words throughout, or else, where that has one meaning, numbers throughout.
 
     Args:
         values: a label column.
         labels: the task's label words, in the order of their numbers.
         where: file and column, for messages.
+        numbered: see `Columns`.
 
     Raises:
         DataError: if a value is none of these.
@@ -134,7 +139,7 @@ def class_numbers(values: Sequence[Any], labels: tuple[str, ...], where: str) ->
         raise DataError(f"{where}: the task's labels {_listed(labels)} cannot be told apart, expected different words")
     found = set(words)
     expected = f"expected {_listed(labels)}"
-    if _may_be_numbered(tuple(numbers)):
+    if _may_be_numbered(tuple(numbers)) if numbered is None else numbered:
         expected += f", or throughout 0 to {len(labels) - 1}"
         if not found <= set(numbers) and found <= set(map(str, range(len(labels)))):
             numbers = {str(number): number for number in range(len(labels))}
@@ -143,6 +148,16 @@ def class_numbers(values: Sequence[Any], labels: tuple[str, ...], where: str) ->
             what = "has no label (-1)" if word == "-1" else f"has the unknown label {quoted(word)}"
             raise DataError(f"{where}: row {row} {what}, {expected}; the column holds {_listed(sorted(found))}")
     return np.array([numbers[word] for word in words], dtype=np.int64)
+
+
+def nameless(count: int) -> tuple[str, ...]:
+    """What transformers calls labels that nobody named: LABEL_0, LABEL_1, ..."""
+    return tuple(f"LABEL_{number}" for number in range(count))
+
+
+def are_nameless(labels: Sequence[str]) -> bool:
+    """Whether labels are called as those are that nobody named."""
+    return tuple(labels) == nameless(len(labels))
 
 
 def _may_be_numbered(labels: tuple[str, ...]) -> bool:

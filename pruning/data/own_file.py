@@ -23,6 +23,7 @@ def load_file(
     *,
     regression: bool = False,
     training: bool = False,
+    numbered: bool | None = None,
 ) -> tuple[Examples, tuple[str, ...] | None]:
     """Read a user's own CSV, TSV, JSON lines or parquet file.
 
@@ -33,7 +34,9 @@ def load_file(
         label: column of the label, or None for texts to predict.
         task: the task whose labels are expected; None infers them: the distinct words, sorted.
         regression: whether the label is a score; where there is a task, it says so.
-        training: whether there must be at least two different labels to learn from (always so where they are inferred).
+        training: whether there must be something to learn from: words in the texts and, where there is no task, two
+            different labels (always so where they are inferred).
+        numbered: see `Columns`.
 
     Returns:
         The examples, and the label words (None for a regression or without a label).
@@ -52,17 +55,37 @@ def load_file(
     origin = f"file {Path(path).name}"
     if label is None:
         first, *second = (checked_texts(table, column, empty_allowed=False) for column in texts)
-        return unlabelled(first, second[0] if second else None, origin), None
+        examples = unlabelled(first, second[0] if second else None, origin)
+        if training:
+            _require_words(path, texts, examples)
+        return examples, None
     if task is not None:
-        columns = Columns(texts, label, task.labels, task.label_range)
+        columns = Columns(texts, label, task.labels, task.label_range, numbered)
     elif regression:
         columns = Columns(texts, label, None)
     else:
         columns = Columns(texts, label, infer_labels(table.column(label), f"{path}, column {label!r}"))
     examples = to_examples(table, columns, origin, empty_allowed=False)
-    if training or (task is None and not regression):
+    if training:
+        _require_words(path, texts, examples)
+    if task is None and (training or not regression):
         require_two_labels(examples, columns.labels)
     return examples, columns.labels
+
+
+def _require_words(path: str | Path, columns: Sequence[str], examples: Examples) -> None:
+    """Raise `DataError` where a column of texts holds numbers throughout."""
+    for column, texts in zip(columns, (examples.texts, examples.pairs or ()), strict=False):
+        if all(_is_number(text) for text in texts):
+            raise DataError(f"{path}: column {quoted(column)} holds numbers alone, expected texts")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def require_two_labels(examples: Examples, labels: Sequence[str] | None) -> None:

@@ -15,9 +15,14 @@ METRIC_TITLES = {
     "mcc": "MCC",
     "pearson": "Pearson",
     "spearman": "Spearman",
+    "agreement": "Agreement with the teacher",
+    "correlation": "Correlation with the teacher",
 }
-CLASSIFICATION_METRICS = frozenset({"accuracy", "f1", "mcc"})
-REGRESSION_METRICS = frozenset({"pearson", "spearman"})
+# Of answers with the teacher's own, where there are no labels: an accuracy, and Pearson's correlation.
+OF_ANSWERS = frozenset({"agreement", "correlation"})
+SHARES = frozenset({"accuracy", "agreement"})  # of examples, so that a count says the same
+CLASSIFICATION_METRICS = frozenset({"accuracy", "f1", "mcc", "agreement"})
+REGRESSION_METRICS = frozenset({"pearson", "spearman", "correlation"})
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
 
@@ -81,6 +86,11 @@ class Task:
     def is_pair(self) -> bool:
         """Whether an example is two texts."""
         return len(self.text) == 2
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether its examples have labels; without, networks are compared with their teacher's answers."""
+        return self.main_metric not in OF_ANSWERS
 
     @property
     def num_labels(self) -> int:

@@ -132,6 +132,7 @@ def custom_task(
     title: str | None = None,
     description: str | None = None,
     label_range: tuple[float, float] | None = None,
+    is_labelled: bool = True,
 ) -> Task:
     """A user's own task.
 
@@ -143,20 +144,30 @@ def custom_task(
         title: name as printed; `name` by default.
         description: one line for people.
         label_range: smallest and largest score of a regression, where known.
+        is_labelled: whether examples have labels.
 
     Returns:
-        The task, scored by accuracy (and F1 with two labels) or by Pearson and Spearman.
+        The task, scored by accuracy (and F1 with two labels) or by Pearson and Spearman; without labels by the
+        agreement with the teacher's answers, or the correlation with its scores.
     """
     if name in TASKS:
         raise ConfigError(f"task {name!r}: is one of GLUE's, expected a name of its own")
     classification = ("accuracy", "f1") if labels is not None and len(labels) == 2 else ("accuracy",)
+    regression = ("pearson", "spearman")
+    if not is_labelled:
+        classification, regression = ("agreement",), ("correlation",)
     return Task(
         name=name,
         title=title or name,
-        description=description or f"Your own data: {' and '.join(text)} to {label}",
+        description=description or _own_description(text, label if is_labelled else None),
         text=text,  # type: ignore[arg-type]  # one or two, checked in __post_init__
         label=label,
         labels=labels,
-        metrics=("pearson", "spearman") if labels is None else classification,
+        metrics=regression if labels is None else classification,
         label_range=label_range,
     )
+
+
+def _own_description(text: tuple[str, ...], label: str | None) -> str:
+    texts = " and ".join(text)
+    return f"Your own data: {texts} to {label}" if label else f"Your own data: {texts}, as the teacher answers them"

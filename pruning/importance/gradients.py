@@ -57,7 +57,7 @@ def gradient_importance(
         teacher: a BERT classifier; left as it was.
         encoded: training examples, of which `EXAMPLES` are drawn.
         criteria: that need "gradients" or "answers".
-        is_regression: whether labels are scores.
+        is_regression: whether labels are scores; where there are none, the teacher's own answers stand for them.
         seed: of the draw.
 
     Returns:
@@ -114,13 +114,22 @@ def _gradients(
                     if need == "answers":
                         value = certainty(logits, is_regression).sum()
                     else:
-                        value = task_loss(logits, batch["labels"].to(device), is_regression) * len(logits)
+                        labels = batch.get("labels", _own_answers(logits, is_regression)).to(device)
+                        value = task_loss(logits, labels, is_regression) * len(logits)
                     value.backward(retain_graph=len(found) + 1 < len(wanted))
                     found[need] = {place: gate.take() for place, gate in gates.items()}
             finally:
                 for handle in handles:
                     handle.remove()
             yield len(logits), found
+
+
+def _own_answers(logits: torch.Tensor, is_regression: bool) -> torch.Tensor:
+    """Labels of examples that have none: the most probable ones.
+
+    A score beside which the squared error has the score's own gradient, where the score itself would leave none.
+    """
+    return logits.detach().squeeze(-1) - 0.5 if is_regression else logits.detach().argmax(-1)
 
 
 @contextmanager

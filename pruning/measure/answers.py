@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,17 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
     logits = np.asarray(logits, dtype=np.float64)
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+def answered(task: Task, network: Network, examples: Examples) -> Examples:
+    """Examples labelled by a network's own answers, whatever labels they had.
+
+    Raises:
+        DataError: if an answer is not a number.
+    """
+    found = predictions(task, predict_logits(network, examples))
+    labels = found.astype(np.float32 if task.is_regression else np.int64)
+    return replace(examples, labels=labels, origin=f"{examples.origin}, as the teacher answers", is_labelled=True)
 
 
 def answer(task: Task, networks: Mapping[Variant, Network], examples: Examples) -> dict[Variant, tuple[Answer, ...]]:

@@ -5,7 +5,38 @@ from __future__ import annotations
 import numpy as np
 
 from pruning.data.tasks import Task
-from pruning.measure.metrics import predictions
+from pruning.measure.metrics import Metric, correlations, predictions
+from pruning.records import NonNegative, Record, Share
+
+
+class Fidelity(Record, frozen=True, kw_only=True):
+    """How closely a network follows its teacher on some examples.
+
+    Attributes:
+        agreement: share of examples with the teacher's answer; None in a regression.
+        divergence: mean of `divergence`: KL in nats, or the squared difference of scores.
+        correlation: Pearson's, with the teacher's scores; None but in a regression.
+    """
+
+    agreement: Share | None = None
+    divergence: NonNegative
+    correlation: Metric | None = None
+
+
+def fidelity(task: Task, logits: np.ndarray, teacher: np.ndarray) -> Fidelity:
+    """How closely a network follows its teacher.
+
+    Args:
+        task: whose labels the logits are of.
+        logits: (examples, labels) of the network.
+        teacher: the same of the teacher.
+    """
+    mean = max(0.0, float(divergence(task, logits, teacher).mean()))  # rounding may go below the least there is
+    if not task.is_regression:
+        return Fidelity(agreement=agreement(task, logits, teacher), divergence=mean)
+    own, reference = predictions(task, logits), predictions(task, teacher)
+    correlation = float(np.clip(correlations("pearson", own[None], reference[None])[0], -1.0, 1.0))
+    return Fidelity(divergence=mean, correlation=correlation)
 
 
 def divergence(task: Task, logits: np.ndarray, teacher: np.ndarray) -> np.ndarray:

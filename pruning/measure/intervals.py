@@ -14,7 +14,7 @@ from typing import Annotated
 import numpy as np
 from msgspec import Meta
 
-from pruning.data.tasks import Task
+from pruning.data.task import SHARES, Task
 from pruning.errors import DataError
 from pruning.measure.metrics import OF_CONFUSIONS, correlations, number_of_classes, paired, value_of
 from pruning.records import Positive, Record, Text
@@ -123,7 +123,7 @@ def _resampled_counts(
     Rows with the same label and the same two answers are alike, so that how often each kind is drawn is multinomial:
     the same distribution as drawing rows, without drawing them.
     """
-    if metric == "accuracy":  # of a row, only whether it is correct matters, however many classes there are
+    if metric in SHARES:  # of a row, only whether it is correct matters, however many classes there are
         first, second, labels = (first == labels).astype(int), (second == labels).astype(int), np.ones_like(labels)
     classes = number_of_classes(first, second, labels)
     kinds, counts = np.unique(np.stack([labels, first, second]), axis=1, return_counts=True)

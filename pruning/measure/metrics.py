@@ -117,13 +117,14 @@ def _matthews(confusion: np.ndarray) -> np.ndarray:
 # Each takes (resamples, true class, predicted class) counts and gives (resamples,) values.
 OF_CONFUSIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "accuracy": _accuracies,
+    "agreement": _accuracies,  # labels are the teacher's answers
     "f1": _f1_of_label_1,
     "mcc": _matthews,
 }
 
 
 def correlations(metric: str, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Pearson or Spearman of each row of two (resamples, n) arrays."""
+    """Spearman, or else Pearson, of each row of two (resamples, n) arrays."""
     constant = _is_constant(first) | _is_constant(second)
     if metric == "spearman":
         from scipy.stats import rankdata

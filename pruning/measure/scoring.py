@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from pruning.data.examples import Examples
 from pruning.data.tasks import Task
+from pruning.measure.fidelity import Fidelity, fidelity
 from pruning.measure.intervals import Interval, Ratio, paired_bootstrap, retention, retention_above_floor
 from pruning.measure.logits import encoded_logits
 from pruning.measure.metrics import Metrics, correct, floor, metrics
@@ -28,6 +30,7 @@ class Score(Record, frozen=True, kw_only=True):
         interval: of the difference to the teacher; None for the teacher and where there is none.
         retention: main metric over the teacher's; None where that is 0 and where there is none.
         retention_above_floor: the same above the floor; None where the teacher is at it.
+        fidelity: to the teacher; None for the teacher and where there is none.
         tokens_per_text: mean, special tokens included.
         truncated_share: of the examples.
     """
@@ -40,6 +43,7 @@ class Score(Record, frozen=True, kw_only=True):
     interval: Interval | None = None
     retention: Ratio | None = None
     retention_above_floor: Ratio | None = None
+    fidelity: Fidelity | None = None
     tokens_per_text: NonNegative
     truncated_share: Share
 
@@ -104,13 +108,17 @@ def score_logits(
     rows = []
     for variant, own in logits.items():
         values = metrics(task, own, labels)
-        compared = {}
+        compared: dict[str, Any] = {}
         if teacher is not None:
             best = metrics(task, teacher, labels)[main]
             compared = {
                 "retention": retention(values[main], best),
                 "retention_above_floor": retention_above_floor(values[main], best, floor(task, labels)[main]),
-                "interval": None if variant == TEACHER else paired_bootstrap(task, own, teacher, labels, seed=seed),
+            }
+        if teacher is not None and variant != TEACHER:
+            compared |= {
+                "interval": paired_bootstrap(task, own, teacher, labels, seed=seed),
+                "fidelity": fidelity(task, own, teacher),
             }
         tokens, truncated = lengths[variant]
         rows.append(

@@ -18,6 +18,7 @@ from pruning.data.tasks import Task
 from pruning.errors import StoreError
 from pruning.measure.ablation import Ablation
 from pruning.measure.cost import Flops, Parameters
+from pruning.measure.fidelity import Fidelity
 from pruning.measure.intervals import Interval, Ratio
 from pruning.measure.metrics import Metrics
 from pruning.measure.speed import Speed
@@ -43,6 +44,7 @@ class Result(Record, frozen=True, kw_only=True):
         interval: of the difference to the teacher.
         retention: main metric over the teacher's; None where that is 0.
         retention_above_floor: the same above the floor; None where the teacher is at it.
+        fidelity: to the teacher; None for the teacher, and in studies made before it was stored.
         parameters: stored, padding included.
         total_density: of the teacher's.
         encoder_density: of the teacher's encoder.
@@ -66,6 +68,7 @@ class Result(Record, frozen=True, kw_only=True):
     interval: Interval | None = None
     retention: Ratio | None
     retention_above_floor: Ratio | None
+    fidelity: Fidelity | None = None
     parameters: Parameters
     total_density: Density
     encoder_density: Share

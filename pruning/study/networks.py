@@ -21,7 +21,7 @@ from pruning.checksums import sha256_of
 from pruning.errors import BackboneError, SlimVizError, StoreError
 from pruning.measure.network import Network
 from pruning.study.files import one_line, read_bytes, regular_size
-from pruning.variants import Variant
+from pruning.variants import TEACHER, Variant
 
 if TYPE_CHECKING:
     from pruning.study.study import Study
@@ -73,6 +73,23 @@ class SlimSettings(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class TeacherSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a stored whole teacher's ``config.json`` it is built from; see `transformers.BertConfig`."""
+
+    model_type: Literal["bert"]
+    vocab_size: int
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    intermediate_size: int
+    max_position_embeddings: int
+    type_vocab_size: int
+    hidden_act: str
+    layer_norm_eps: Annotated[float, Meta(gt=0, lt=1)]
+    pad_token_id: int | None = 0
+    auto_map: Any = None
+
+
 class TokenizerSettings(msgspec.Struct, frozen=True):
     """What of ``tokenizer_config.json`` is used."""
 
@@ -85,13 +102,14 @@ class TokenizerSettings(msgspec.Struct, frozen=True):
     auto_map: Any = None
 
 
-def load_network(study: Study, variant: Variant | str, *, device: str = "cpu") -> Network:
+def load_network(study: Study, variant: Variant | str, *, device: str = "cpu", teacher: Path | None = None) -> Network:
     """A study's network, ready to answer.
 
     Args:
         study: where it is stored.
         variant: which one; its weights must be here.
         device: where it shall compute, as torch names it.
+        teacher: where a teacher is now that the study does not hold; None to look where it may be.
 
     Raises:
         StoreError: in one line, if its files are missing, changed or damaged, or name code to run.
@@ -99,14 +117,13 @@ def load_network(study: Study, variant: Variant | str, *, device: str = "cpu") -
     """
     variant = study.variant(variant)
     where = f"{study.name}/{variant}"
-    folder = study.weights(variant)
-    if folder is None:
+    if not is_available(study, variant):
         stored = ", ".join(name for name in study.variants if study.weights(name)) or "none"
         raise StoreError(f"study {study.name}: no weights of '{variant}' are stored, expected one of {stored}")
     try:
         _check_files(study, variant)
         with _quiet_transformers():
-            model, tokenizer = _teacher(study, folder) if variant.is_teacher else _slim(study, variant)
+            model, tokenizer = _teacher(study, teacher) if variant.is_teacher else _slim(study, variant)
             model = model.to(device).eval()
     except BackboneError:
         raise  # no fault of the study, and says itself what is missing
@@ -122,9 +139,22 @@ def load_network(study: Study, variant: Variant | str, *, device: str = "cpu") -
 
 
 def stored_variants(study: Study) -> list[Variant]:
-    """Variants whose weights are here, the teacher first, then by stored order."""
-    found = [study.variant(name) for name in study.variants if study.weights(name) is not None]
+    """Variants that can be loaded, the teacher first, then by stored order.
+
+    A teacher that the study only names is among them, wherever it may be.
+    """
+    found = [variant for variant in map(study.variant, study.variants) if is_available(study, variant)]
     return sorted(found, key=lambda variant: not variant.is_teacher)
+
+
+def is_available(study: Study, variant: Variant) -> bool:
+    """Whether a variant's weights are in the study, or those of its given teacher are somewhere else."""
+    return study.weights(variant) is not None or (variant.is_teacher and names_teacher(study))
+
+
+def names_teacher(study: Study) -> bool:
+    """Whether the study's teacher is somebody else's classifier, whose weights it does not hold."""
+    return study.document.config.teacher.tuning == "none" and not study.weight_files(TEACHER)
 
 
 def _check_files(study: Study, variant: Variant) -> None:
@@ -140,21 +170,48 @@ def _check_files(study: Study, variant: Variant) -> None:
             raise StoreError(f"{path} is not the file that was stored (its checksum differs)")
 
 
-def _teacher(study: Study, folder: Path) -> tuple[Any, Any]:
-    """The backbone with the stored teacher's weights, and its tokenizer."""
+def _teacher(study: Study, at: Path | None) -> tuple[Any, Any]:
+    """The backbone with the stored teacher's weights, or the teacher that the study names, and its tokenizer."""
     from pruning.bert.adapter import load_trained
     from pruning.bert.backbones import find_recorded_backbone, load_backbone, load_tokenizer, widths
 
+    folder, is_given = study.weights(TEACHER), study.document.config.teacher.tuning == "none"
+    if is_given and folder is not None:
+        return _kept_teacher(study)
     recorded = study.document.backbone
-    backbone = find_recorded_backbone(recorded.name, recorded.source, recorded.sha256, study.folder.parent)
+    backbone = find_recorded_backbone(recorded.name, recorded.source, recorded.sha256, study.folder.parent, at)
     found = widths(backbone, study.task.num_labels)
     if found != recorded.shape:
         raise BackboneError(f"backbone {backbone.name!r}: its config.json names other widths than the study")
-    model, tokenizer = load_backbone(backbone, study.task), load_tokenizer(backbone)
+    model, tokenizer = load_backbone(backbone, study.task, with_head=is_given), load_tokenizer(backbone)
+    if folder is None:
+        return model, tokenizer
     try:
         return load_trained(model, folder), tokenizer
     except BackboneError as error:  # the backbone is well, what the study puts into it is not
         raise StoreError(str(error)) from None
+
+
+def _kept_teacher(study: Study) -> tuple[Any, Any]:
+    """A given teacher whose weights the study holds whole, in float32, and its tokenizer."""
+    from safetensors.torch import load_file
+    from transformers import BertConfig, BertForSequenceClassification
+
+    from pruning.bert.model import configured_shape
+
+    settings = _settings(study, TEACHER, CONFIG, TeacherSettings)
+    shape = study.shape
+    if configured_shape(settings, pooler=shape.pooler, labels=shape.labels) != shape:
+        raise StoreError(f"{TEACHER}/{CONFIG}: names other widths than study.json")
+    values = msgspec.to_builtins(settings)
+    for name in ("model_type", "auto_map"):
+        del values[name]
+    labels = study.task.labels or ("score",)
+    problem = "regression" if study.task.is_regression else "single_label_classification"
+    config = BertConfig(**values, id2label=dict(enumerate(labels)), problem_type=problem)
+    model = BertForSequenceClassification(config)
+    model.load_state_dict(load_file(study.folder / str(TEACHER) / WEIGHTS))
+    return model.float().eval(), _tokenizer(study, TEACHER, settings)
 
 
 def _slim(study: Study, variant: Variant) -> tuple[Any, Any]:
@@ -185,7 +242,7 @@ def _slim(study: Study, variant: Variant) -> tuple[Any, Any]:
     return model.eval(), _tokenizer(study, variant, settings)
 
 
-def _tokenizer(study: Study, variant: Variant, network: SlimSettings) -> Any:
+def _tokenizer(study: Study, variant: Variant, network: SlimSettings | TeacherSettings) -> Any:
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 

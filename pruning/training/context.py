@@ -42,6 +42,11 @@ class Context:
     training_seed: int | None = None
 
     @property
+    def has_given_teacher(self) -> bool:
+        """Whether the backbone comes fine-tuned and is the teacher itself."""
+        return self.config.teacher.tuning == "none"
+
+    @property
     def task(self) -> Task:
         """What the networks are trained for."""
         return self.data.task

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from pruning.config import StudyConfig
 from pruning.data import Examples, StudyData
 from pruning.errors import ConfigError
 from pruning.importance.factors import ImportanceFactors, TablePieces
+from pruning.measure.answers import answered
+from pruning.measure.network import Network
 from pruning.records import to_plain
 from pruning.selection.latency import LatencyTable
 from pruning.selection.select import select
 from pruning.training import processes
 from pruning.training.context import Context, resolve_precision, trains_on_cpu
 from pruning.training.start import Start
+from pruning.training.teacher import given_network
 
 
 def prepare(
@@ -52,7 +56,7 @@ def prepare(
     positions = backbones.positions(backbone)
     if config.max_length > positions:
         raise ConfigError(f"max_length {config.max_length}: backbone {backbone.name!r} has {positions} positions")
-    return Context(
+    context = Context(
         config=config.resolve(len(train)),
         data=StudyData(data.task, train, data.validation, data.source, data.transfer),
         backbone=backbone,
@@ -62,6 +66,16 @@ def prepare(
         precision=resolve_precision(config.trainer.precision),
         quiet=quiet or not processes.is_main(),
     )
+    return context if data.task.is_labelled else _answered(context)
+
+
+def _answered(context: Context) -> Context:
+    """The same with the teacher's own answers in place of the labels that there are none of, to report on."""
+    if not context.has_given_teacher:
+        raise ConfigError(f"task {context.task.name}: has no labels, expected a teacher that knows them")
+    network = Network(given_network(context), context.tokenizer, context.config.max_length).on(context.torch_device)
+    validation = {split: answered(context.task, network, some) for split, some in context.data.validation.items()}
+    return replace(context, data=replace(context.data, validation=validation))
 
 
 def training_rows(examples: Examples, rows: int, seed: int) -> Examples:
@@ -97,7 +111,8 @@ def _files_sha256(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
 
 def dense_shape(context: Context) -> BertShape:
     """The teacher's widths."""
-    return bert_shape(backbones.load_backbone(context.backbone, context.task, context.config.seed))
+    seed, with_head = context.config.seed, context.has_given_teacher
+    return bert_shape(backbones.load_backbone(context.backbone, context.task, seed, with_head=with_head))
 
 
 def check_budgets(context: Context, latency: LatencyTable | None) -> None:

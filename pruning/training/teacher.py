@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import torch as tensors
 
-from pruning.bert import backbones
+from pruning.bert import backbones, vocabulary
 from pruning.bert.adapter import load_trained
+from pruning.bert.model import bert_shape
 from pruning.files import written_aside
 from pruning.training import processes
 from pruning.training.context import Context
@@ -28,23 +30,25 @@ class Teacher:
 
     Attributes:
         model: dense network in eval mode, on the CPU: what is stored, loaded again.
-        folder: adapter or weights, as the study stores them.
+        folder: adapter or weights, as the study stores them; None where it stores none, for they are somebody else's.
         history: what training reported.
     """
 
     model: Any
-    folder: Path
+    folder: Path | None
     history: list[dict[str, Any]]
 
 
 def train_teacher(context: Context, folder: Path) -> Teacher:
-    """The stage: fine-tune the backbone by adapter or fully.
+    """The stage: fine-tune the backbone by adapter or fully; one that comes fine-tuned is taken as it is.
 
     Args:
         context: of the study.
         folder: of the stage.
     """
     settings, seed = context.config.teacher, context.config.seed
+    if context.has_given_teacher:
+        return _given_teacher(context, folder)
     model = backbones.load_backbone(context.backbone, context.task, seed)
     is_adapter = settings.tuning == "adapter"
     if is_adapter:
@@ -60,14 +64,38 @@ def train_teacher(context: Context, folder: Path) -> Teacher:
         evaluate=evaluator(context.task, context.validation),
     )
     history = train(model, training, context)
+    # What is shipped is what everything is compared with: half-precision adapter, merged.
+    stored = _stored(context, model, folder)
+    dense = load_trained(backbones.load_backbone(context.backbone, context.task, seed), stored)
+    return Teacher(dense, stored, history)
+
+
+def _given_teacher(context: Context, folder: Path) -> Teacher:
+    """The backbone itself; rounded through half precision where its weights are to be stored."""
+    model = given_network(context)
+    if not context.config.keep_teacher:
+        return Teacher(model, None, [])
+    stored = _stored(context, model, folder)
+    return Teacher(load_trained(model, stored), stored, [])
+
+
+def given_network(context: Context) -> Any:
+    """A backbone that comes fine-tuned, with its own head."""
+    return backbones.load_backbone(context.backbone, context.task, context.config.seed, with_head=True)
+
+
+def _stored(context: Context, model: Any, folder: Path) -> Path:
+    """The teacher's weights in half precision, written once."""
     stored = folder / "stored"
     with processes.main_first():
         if not stored.is_dir():
             with written_aside(stored) as aside:
                 store_teacher(model, aside, context.backbone.name)
-    # What is shipped is what everything is compared with: half-precision adapter, merged.
-    dense = load_trained(backbones.load_backbone(context.backbone, context.task, seed), stored)
-    return Teacher(dense, stored, history)
+                if context.has_given_teacher:  # so that nothing but the study is needed to load it
+                    model.config.save_pretrained(aside)
+                    pieces = np.arange(bert_shape(model).vocabulary)
+                    vocabulary.cut_tokenizer(context.tokenizer, pieces).save_pretrained(aside)
+    return stored
 
 
 def _with_adapter(model: Any, rank: int, seed: int) -> Any:

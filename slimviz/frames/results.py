@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pruning.data.task import SHARES
 from pruning.measure.intervals import Interval, Spread
 from pruning.study import Result, Speed, Study
 from pruning.variants import TEACHER, Variant, one_shot, post_training, slim
@@ -139,5 +140,5 @@ def _scored(study: Study, result: Result | None) -> Scored:
     if result is None:
         return Scored()
     metric = study.task.main_metric
-    correct = result.correct if metric == "accuracy" else None
+    correct = result.correct if metric in SHARES else None
     return Scored(result.metrics[metric], correct, result.count, result.size_bytes)

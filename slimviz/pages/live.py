@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pruning.data.task import METRIC_TITLES
+from pruning.data.task import METRIC_TITLES, SHARES
 from pruning.errors import SlimVizError
 from pruning.study import Study
 from pruning.variants import Variant
@@ -220,7 +220,7 @@ def network_name(row: dict[str, Any]) -> str:
 
 def metric_name(metric: str) -> str:
     """A metric's name inside a sentence: "accuracy", "MCC", "Pearson"."""
-    return metric if metric == "accuracy" else METRIC_TITLES.get(metric, metric)
+    return metric if metric in SHARES else METRIC_TITLES.get(metric, metric)
 
 
 def metric_text(row: dict[str, Any]) -> str:
