@@ -126,7 +126,7 @@ def add_teacher(command: argparse.ArgumentParser) -> None:
         "--teacher",
         type=path,
         metavar="FOLDER",
-        help="where the teacher is now, if the study names one it doesn't hold",
+        help="where the teacher is now that the study only names",
     )
 
 

@@ -54,6 +54,17 @@ def show_results(task: Task, results: Iterable[Any]) -> None:
         scores = ", ".join(f"{task.metric_title(name)} {row.metrics[name]:.4f}" for name in task.metrics)
         count = f"{row.correct}/{row.count}" if row.correct is not None else f"n={row.count}"
         kept = f"  retention {row.retention:.1%}" if row.retention is not None else ""
+        if task.is_labelled:
+            kept += _followed(row)
         density = getattr(row, "total_density", None)  # known of a study's own results, not of a new scoring
         cost = f"  total density {density:.1%}" if density is not None else ""
         show(f"{row.variant.name:<{max(width, 12)}} {row.split:<12} {scores}  ({count}){kept}{cost}")
+
+
+def _followed(row: Any) -> str:
+    """How closely a row's network follows its teacher, behind what the labels say."""
+    found = getattr(row, "fidelity", None)
+    if found is None:
+        return ""
+    same = f"agreement {found.agreement:.1%}" if found.agreement is not None else f"correlation {found.correlation:.4f}"
+    return f"  {same}"
