@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from pruning.bert.backbones import positions
 from pruning.bert.classifier import Classifier
 from pruning.config import StudyConfig, with_settings
@@ -66,28 +64,24 @@ def given_data(task: Task, train: Examples, held_out: Examples | None, source: s
     return StudyData(task, train, {task.validation[0]: held_out}, source)
 
 
-def matched(task: Task, examples: Examples, classifier: Classifier) -> tuple[Task, Examples]:
-    """A GLUE task and its examples with labels numbered as the classifier numbers them.
+def matched_task(task: Task, classifier: Classifier) -> Task:
+    """A GLUE task with its label words in the classifier's order, in which its examples are then read.
 
-    Words are matched by word; a classifier whose labels are LABEL_0, LABEL_1, ... has GLUE's own numbers.
-
-    Returns:
-        The task with its label words in the classifier's order, and the examples.
+    Words are matched by word; where nobody named the classifier's labels, its numbers are GLUE's own.
 
     Raises:
         DataError: if the labels are others.
     """
     words, own = classifier.labels, task.labels
-    if words is None or own is None:
-        if words is own:
-            return task, examples
+    if words is None and own is None:
+        return task
+    if words is None or own is None or len(words) != len(own):
         raise _mismatch(classifier, task)
-    if classifier.is_nameless and len(words) == len(own):
-        return task, examples
+    if classifier.is_nameless:
+        return task
     if set(words) != set(own):
         raise _mismatch(classifier, task)
-    numbers = np.array([words.index(word) for word in own], dtype=np.int64)
-    return replace(task, labels=words), replace(examples, labels=numbers[examples.labels])
+    return replace(task, labels=words)
 
 
 def _mismatch(classifier: Classifier, task: Task) -> DataError:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from safetensors import SafetensorError, safe_open
 
-from pruning.bert.backbones import Backbone, find_backbone
+from pruning.bert.backbones import WEIGHTS, Backbone, find_backbone
 from pruning.data.columns import are_nameless, nameless
 from pruning.errors import BackboneError, quoted
 
 ARCHITECTURE = "BertForSequenceClassification"
+HEAD = "classifier.weight"
 
 
 class _Head(msgspec.Struct):
@@ -66,7 +68,28 @@ def find_classifier(name: str, *, download: bool = False) -> Classifier:
         raise BackboneError(f"teacher {name!r}: {found}, expected a fine-tuned {ARCHITECTURE}")
     if head.problem_type == "multi_label_classification":
         raise BackboneError(f"teacher {name!r}: gives several labels at once, expected one label a text, or a score")
-    return Classifier(backbone, _labels(name, head))
+    classifier = Classifier(backbone, _labels(name, head))
+    _check_head(name, classifier)
+    return classifier
+
+
+def _check_head(name: str, classifier: Classifier) -> None:
+    """Whether the weights hold a head of as many labels, without reading them; of a pickle, loading it tells."""
+    if classifier.backbone.is_pickled:
+        return
+    try:
+        with safe_open(classifier.backbone.folder / WEIGHTS, framework="numpy") as weights:
+            there = HEAD in weights.keys()  # noqa: SIM118  (the handle is no mapping)
+            outputs = weights.get_slice(HEAD).get_shape()[0] if there else 0
+    except (OSError, ValueError, IndexError, SafetensorError) as error:
+        raise BackboneError(f"teacher {name!r}: {WEIGHTS} cannot be read ({error})") from None
+    expected = len(classifier.labels or ("score",))
+    if not there:
+        raise BackboneError(f"teacher {name!r}: its weights hold no {HEAD}, expected a fine-tuned classifier")
+    if outputs != expected:
+        raise BackboneError(
+            f"teacher {name!r}: a head of {outputs} outputs, expected {expected} as its config.json says"
+        )
 
 
 def _labels(name: str, head: _Head) -> tuple[str, ...] | None:

@@ -73,7 +73,7 @@ def measure(options: argparse.Namespace) -> int:
             options.validation_file, *columns, task=task, numbered=numbered(task) if is_given else None
         )
         splits = {Path(options.validation_file).name: examples}
-    elif task.name not in TASKS:
+    elif task.name not in TASKS and options.data is None:
         raise ConfigError(f"measure: {study.name} is of a task of its own, expected --validation-file FILE")
     else:
         source = options.data or default_source()

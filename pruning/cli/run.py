@@ -70,7 +70,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--backbone",
         type=path,
-        help=f"a hub id, or a folder with a BERT encoder; default: {default.backbone}, which is embedded",
+        help=f"the embedded backbone, a hub id, or a folder with a BERT encoder (default: {default.backbone})",
     )
     how.add_argument(
         "--budget-kind",
@@ -111,7 +111,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--tuning",
         choices=("adapter", "full"),
-        help=f"how the backbone is fine-tuned to be the teacher; default: {default.teacher.tuning}",
+        help=f"how the backbone is fine-tuned to be the teacher (default: {default.teacher.tuning})",
     )
     how.add_argument(
         "--teacher-from",
@@ -223,7 +223,7 @@ def configuration(options: argparse.Namespace) -> Any:
 
 def study_data(options: argparse.Namespace, config: Any) -> tuple[Any, str, str]:
     """Examples, the study's name, and what to tell of them (a line, or nothing)."""
-    from pruning.data import default_source, hold_out, load_examples, load_file, require_two_labels
+    from pruning.data import default_source, hold_out, load_file, require_two_labels
     from pruning.data.study_data import StudyData
     from pruning.data.tasks import custom_task, get_task
 
@@ -233,10 +233,7 @@ def study_data(options: argparse.Namespace, config: Any) -> tuple[Any, str, str]
         if options.validation_file or options.regression:
             raise ConfigError("run: --validation-file and --regression go with --train-file, not with --task")
         task, source = get_task(options.task), options.data or default_source()
-        train = load_examples(task, "train", source)
-        validation = {split: load_examples(task, split, source) for split in task.validation}
-        transfer = _transfer(task, source, config, validation)
-        return StudyData(task, train, validation, _source_name(source), transfer), options.name or task.name, ""
+        return _glue_data(task, source, config), options.name or task.name, ""
     name = options.name or file_name(options.train_file)
     columns = (options.text, options.pair, options.label or "label")
     train, labels = load_file(options.train_file, *columns, regression=options.regression, training=True)
@@ -259,8 +256,7 @@ def given_study(options: argparse.Namespace, config: Any) -> tuple[Any, Any, str
     """Settings and examples of a study whose teacher is fine-tuned already; its name, and what to tell of it."""
     from pruning import given
     from pruning.bert.classifier import find_classifier
-    from pruning.data import default_source, get_task, load_examples, load_file
-    from pruning.data.study_data import StudyData
+    from pruning.data import default_source, get_task, load_file
 
     fine_tuning = {"--backbone": options.backbone, "--tuning": options.tuning, "--teacher-from": options.teacher_from}
     for name, typed in (fine_tuning | {"--regression": options.regression}).items():
@@ -274,13 +270,8 @@ def given_study(options: argparse.Namespace, config: Any) -> tuple[Any, Any, str
     if teacher.backbone.is_pickled:
         told.append(f"{teacher.backbone.name}: its weights are a pickle; only plain tensors were read of it")
     if options.task:
-        task, source = get_task(options.task), options.data or default_source()
-        splits = {split: load_examples(task, split, source) for split in ("train", *task.validation)}
-        found = {split: given.matched(task, examples, teacher) for split, examples in splits.items()}
-        validation = {split: found[split][1] for split in task.validation}
-        transfer = _transfer(task, source, config, validation)
-        data = StudyData(found["train"][0], found["train"][1], validation, _source_name(source), transfer)
-        return config, data, options.name or task.name, "; ".join(told)
+        task, source = given.matched_task(get_task(options.task), teacher), options.data or default_source()
+        return config, _glue_data(task, source, config), options.name or task.name, "; ".join(told)
     name = options.name or file_name(options.train_file)
     columns = (options.text, options.pair, options.label)
     text = (options.text,) if options.pair is None else (options.text, options.pair)
@@ -323,6 +314,15 @@ def find_start(name: str, data: Any, source: str | None) -> Any:
             f"teacher-from {study.name}: {shared} rows it learned from share a sentence with evaluation data"
         )
     return start.find_start(study.name, study.folder / "teacher")
+
+
+def _glue_data(task: Any, source: str, config: Any) -> Any:
+    from pruning.data import StudyData, load_examples
+
+    train = load_examples(task, "train", source)
+    validation = {split: load_examples(task, split, source) for split in task.validation}
+    transfer = _transfer(task, source, config, validation)
+    return StudyData(task, train, validation, _source_name(source), transfer)
 
 
 def _transfer(task: Any, source: str, config: Any, validation: dict[str, Any]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -97,3 +97,17 @@ def joined(first: Examples, second: Examples) -> Examples:
         labels=np.concatenate([first.labels, missing]),
         origin=f"{first.origin}, and {second.origin}",
     )
+
+
+def renumbered(examples: Examples, labels: Sequence[str] | None, wanted: Sequence[str] | None) -> Examples:
+    """Examples whose label numbers stand for the same words in another order.
+
+    Args:
+        examples: with numbers by `labels`.
+        labels: words in the order of their numbers; None for scores.
+        wanted: the same words in the wanted order.
+    """
+    if labels is None or wanted is None or tuple(labels) == tuple(wanted):
+        return examples
+    numbers = np.array([tuple(wanted).index(word) for word in labels], dtype=np.int64)
+    return replace(examples, labels=numbers[examples.labels])

@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 
 from pruning.data.columns import Columns, to_examples
-from pruning.data.examples import Examples
+from pruning.data.examples import Examples, renumbered
 from pruning.data.glue_folder import read_folder
 from pruning.data.hub import read_hub
 from pruning.data.probe import load_probe
 from pruning.data.task import Task
+from pruning.data.tasks import TASKS
 from pruning.errors import DataError, quoted
 
 SOURCE_VARIABLE = "SLIMVIZ_GLUE"
@@ -39,4 +40,7 @@ def load_examples(task: Task, split: str, source: str | Path) -> Examples:
     if source == "probe":
         return load_probe(task, split)
     table, origin = read_hub(task, split) if source == "hub" else read_folder(task, split, Path(source))
-    return to_examples(table, Columns.of(task), origin, empty_allowed=True)
+    numbered = TASKS.get(task.name, task)  # as its files are; a given teacher may number the same words otherwise
+    return renumbered(
+        to_examples(table, Columns.of(numbered), origin, empty_allowed=True), numbered.labels, task.labels
+    )

@@ -74,3 +74,26 @@ def write_backbone(folder: Path) -> str:
     make_bert("sst2", seed=1).bert.save_pretrained(folder)
     make_tokenizer().save_pretrained(folder)
     return file_entry(folder / "model.safetensors")["sha256"]
+
+
+def write_classifier(folder: Path, labels: tuple[str, ...] | None = ("no", "yes"), seed: int = 3) -> Path:
+    """A tiny classifier as somebody else would have fine-tuned it: config, weights with a head, tokenizer.
+
+    Args:
+        folder: where.
+        labels: label words; None of a regression.
+        seed: of its weights.
+    """
+    import torch
+
+    model = make_bert("stsb" if labels is None else "sst2", seed)
+    if labels is not None:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            model.classifier = torch.nn.Linear(model.config.hidden_size, len(labels))
+        model.config.id2label = dict(enumerate(labels))
+        model.config.label2id = {label: number for number, label in enumerate(labels)}
+        model.config.problem_type = None  # as most fine-tuned models leave it
+    model.save_pretrained(folder)
+    make_tokenizer().save_pretrained(folder)
+    return folder

@@ -15,16 +15,16 @@ from tests.pruning.cli.commands import call
 
 OPTIONS = {
     "run": (
-        "--task --data --train-file --validation-file --text --pair --label --regression --name --backbone "
-        "--budget-kind --budgets --ship --preset --seed --penalty --criterion --teacher --teacher-from --transfer "
+        "--task --data --train-file --validation-file --text --pair --label --regression --name --backbone --keep-teacher "
+        "--budget-kind --budgets --ship --preset --seed --penalty --criterion --teacher --tuning --teacher-from --transfer "
         "--set --output --runs --overwrite --quiet --device --threads --json"
     ),
-    "measure": "study --all --data --validation-file --text --pair --label --variant --device --threads --json",
+    "measure": "study --all --data --validation-file --text --pair --label --variant --teacher --device --threads --json",
     "ablate": (
         "study --data --train-file --validation-file --text --pair --label --split --rows --gather --precision --store "
         "--device --threads --json"
     ),
-    "predict": "study sentence second --file --text --pair --variant --device --threads --json",
+    "predict": "study sentence second --file --text --pair --variant --teacher --device --threads --json",
     "list": "--studies --json",
     "verify": "STUDY --json",
     "upgrade": "FOLDER --json",

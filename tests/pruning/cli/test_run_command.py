@@ -99,7 +99,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[StudyConfig, A
 def test_options_become_settings(place: Path, tmp_path: Path, asked: Callable) -> None:
     files = ("--train-file", place / "own.csv", "--validation-file", place / "validation.csv")
     where = ("--output", tmp_path / "studies", "--runs", tmp_path / "runs", "--backbone", place / "backbone")
-    how = """--preset quick --seed 7 --penalty l1 --criterion taylor --teacher full --budgets 0.2,0.3 --ship 0.3
+    how = """--preset quick --seed 7 --penalty l1 --criterion taylor --tuning full --budgets 0.2,0.3 --ship 0.3
         --budget-kind encoder_density --name mine --device cpu
         --set recover_epochs=4 --set selection.round_to=8 --set sites=hidden,ffn_hidden --set stages=slim,recover"""
     config, data, named = asked(*files, *where, *how.split())
