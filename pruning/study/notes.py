@@ -52,6 +52,15 @@ def start_text(document: Document) -> str | None:
     return None if start is None else f"teacher starts from {start.study}'s"
 
 
+def given_text(document: Document) -> str | None:
+    """Whose classifier the teacher is, where the study did not train it."""
+    config = document.config
+    if config.teacher.tuning != "none":
+        return None
+    stored = "its weights are stored here" if config.keep_teacher else "its weights are not stored here"
+    return f"teacher is {document.backbone.name}, fine-tuned before and taken as it is; {stored}"
+
+
 def split_text(document: Document) -> str | None:
     """What the task's validation split is known for.
 
@@ -74,5 +83,5 @@ def notes(document: Document, name: str) -> tuple[str, ...]:
         name: what the sentences call it.
     """
     sample = sample_text(document)
-    of_it = [text for text in (start_text(document), split_text(document)) if text]
+    of_it = [text for text in (start_text(document), given_text(document), split_text(document)) if text]
     return (*([f"{name} {sample}."] if sample else []), *(f"{name}'s {text}." for text in of_it))

@@ -16,7 +16,7 @@ import torch
 from pruning import pipeline
 from tests.factories.own_data import made_up, scored_pairs, write_csv
 from tests.factories.quick_run import frozen_garbage, quick_measurements
-from tests.factories.tiny_backbone import write_backbone
+from tests.factories.tiny_backbone import write_backbone, write_classifier
 from tests.pruning.cli.commands import Made, make
 
 
@@ -60,6 +60,20 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for name, text in texts.items():
         (folder / name).write_text(text)
+    write_classifier(folder / "classifier")
+    write_csv(folder / "many.csv", 120, 2)
+    many = [f"{text},{number % 2}" for number, text in enumerate(made_up(120, 3).texts)]
+    files = {
+        "numbered.csv": many,
+        "half.csv": [line.replace(",1", ",maybe").replace(",0", ",no") for line in many],
+        "hole.csv": [*many[:50], ",1", *many[50:]],
+        "digits.csv": [f"{number}.5,no" for number in range(120)],
+        "one.csv": ["a good film,yes"],
+        "none.jsonl": [],
+    }
+    for name, lines in files.items():
+        header = ["text,label"] if name.endswith(".csv") else []
+        (folder / name).write_text("".join(f"{line}\n" for line in header + lines))
     (folder / "gpt").mkdir()
     (folder / "gpt" / "config.json").write_text('{"model_type": "gpt2"}')
     (folder / "bare").mkdir()

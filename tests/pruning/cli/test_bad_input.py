@@ -72,6 +72,48 @@ RUNS = [
 ]  # fmt: skip
 
 
+GIVEN = [
+    ("--teacher {place}/nowhere", r"nowhere': no such folder, and the hub did not give it"),
+    ("--teacher nobody/none-such", r"^backbone 'nobody/none-such': no such folder, and the hub did not give it"),
+    ("--teacher ''", rf"^run: argument --teacher: {EMPTY}"),
+    ("--teacher {place}/gpt", r"gpt': of type 'gpt2', expected a BERT encoder"),
+    ("--teacher {place}/backbone", r"backbone': BertModel, expected a fine-tuned BertForSequenceClassification$"),
+    *((f"{option} --train-file {{place}}/many.csv", rf"^run: {option.split()[0]} and --teacher exclude each other") for
+      option in ("--backbone {place}/backbone", "--tuning full", "--teacher-from mnli", "--regression")),
+    *((typed, r"^run: expected either --task NAME or --train-file FILE$") for typed in (
+        "--train-file {place}/many.csv --task sst2", "--name mine")),
+    ("--train-file {place}/own.csv", r"own.csv: 60 rows, expected at least 100 texts to learn from$"),
+    ("--train-file {place}/one.csv", r"one.csv: 1 rows, expected at least 100 texts to learn from$"),
+    ("--train-file {place}/none.jsonl", r"none.jsonl: .*expected at least one example$"),
+    ("--train-file {place}/many.csv --text body", r"many.csv: no column 'body'; expected one of: 'text', 'label'$"),
+    ("--train-file {place}/many.csv --label stars", r"many.csv: no column 'stars'; expected one of: 'text', 'label'$"),
+    ("--train-file {place}/hole.csv", r"hole.csv: row 51, column 'text' is empty, expected a text$"),
+    ("--train-file {place}/digits.csv", r"digits.csv: column 'text' holds numbers alone, expected texts$"),
+    ("--train-file {place}/numbered.csv --label label", r"row 1 has the unknown label '0', expected no, yes; .* 0, 1$"),
+    ("--train-file {place}/half.csv --label label", r"row 2 has the unknown label 'maybe', expected no, yes; the co"),
+    ("--task stsb --data {place}", r"^teacher 'classifier': answers no, yes, but stsb has a score$"),
+    ("--task mnli --data {place}", r"^teacher 'classifier': answers no, yes, but mnli has entailment, neutral, co"),
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("untrained")
+@pytest.mark.parametrize(("typed", "message"), GIVEN, ids=lambda text: text[-50:])
+def test_a_given_teacher_that_cannot_be(place: Path, tmp_path: Path, typed: str, message: str) -> None:
+    given = [part.format(place=place) for part in shlex.split(typed)]
+    defaults = {"--teacher": place / "classifier", "--output": tmp_path / "studies", "--runs": tmp_path / "runs"}
+    if "--task" not in given and "--train-file" not in given and "--name" not in given:
+        defaults["--train-file"] = place / "many.csv"
+    rest = [part for option, value in defaults.items() if option not in given for part in (option, str(value))]
+    line = refused("run", "--quiet", *rest, *given)
+    assert re.search(message, line), line
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_teacher_that_is_trained_is_stored_anyway(place: Path) -> None:
+    line = refused("run", "--keep-teacher", "--train-file", place / "own.csv")
+    assert line == "run: --keep-teacher goes with --teacher, for a teacher that is trained is stored anyway"
+
+
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize(("typed", "message"), RUNS, ids=lambda text: text[-50:])
 def test_a_run_that_cannot_be(place: Path, tmp_path: Path, typed: str, message: str) -> None:

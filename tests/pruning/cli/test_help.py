@@ -15,11 +15,13 @@ from tests.pruning.cli.commands import call
 
 OPTIONS = {
     "run": (
-        "--task --data --train-file --validation-file --text --pair --label --regression --name --backbone --keep-teacher "
-        "--budget-kind --budgets --ship --preset --seed --penalty --criterion --teacher --tuning --teacher-from --transfer "
-        "--set --output --runs --overwrite --quiet --device --threads --json"
+        "--task --data --train-file --validation-file --text --pair --label --regression --name --teacher "
+        "--keep-teacher --backbone --budget-kind --budgets --ship --preset --seed --penalty --criterion --tuning "
+        "--teacher-from --transfer --set --output --runs --overwrite --quiet --device --threads --json"
     ),
-    "measure": "study --all --data --validation-file --text --pair --label --variant --teacher --device --threads --json",
+    "measure": (
+        "study --all --data --validation-file --text --pair --label --variant --teacher --device --threads --json"
+    ),
     "ablate": (
         "study --data --train-file --validation-file --text --pair --label --split --rows --gather --precision --store "
         "--device --threads --json"

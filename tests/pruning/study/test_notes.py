@@ -10,7 +10,7 @@ import pytest
 from pruning.data.tasks import custom_task
 from pruning.study import BUNDLED, Document, Study, read_study, verify
 from pruning.study.document import StartRecord
-from pruning.study.notes import Sample, notes, sample_text, samples, start_text
+from pruning.study.notes import Sample, given_text, notes, sample_text, samples, start_text
 from pruning.variants import slim
 from tests.factories.study_document import add_ablations, add_networks, edit
 from tests.factories.synthetic_study import write_study
@@ -55,6 +55,16 @@ def test_of_a_users_own_task_there_is_no_more(make: Make) -> None:
     assert sample_text(document) is not None
     own = custom_task("reviews", document.task.text, document.task.labels)
     assert sample_text(document.replace(task=own)) is None
+
+
+def test_whose_classifier_the_teacher_is(make: Make) -> None:
+    document = make("sst2")
+    assert given_text(document) is None
+    config = document.config.replace(teacher=document.config.teacher.replace(tuning="none"))
+    given = document.replace(config=config)
+    taken = f"{document.backbone.name}, fine-tuned before and taken as it is; its weights are"
+    assert notes(given, "SST-2") == (f"SST-2's teacher is {taken} not stored here.",)
+    assert given_text(given.replace(config=config.replace(keep_teacher=True))) == f"teacher is {taken} stored here"
 
 
 def test_whose_teacher_it_started_from(make: Make) -> None:
