@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from pruning import load_study, prune
+from pruning.config import parse_settings
 from pruning.data import Examples, default_source, load_examples
 from pruning.measure.environment import current_commit
 from pruning.measure.logits import predict_logits
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--budgets", type=float, nargs="+", default=[0.25, 0.1])
     parser.add_argument("--labels", action="store_true")
     parser.add_argument("--one-shot", action="store_true", help="nothing is trained")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="as for python -m pruning run")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--runs", type=Path, default=Path("runs/given"))
     options = parser.parse_args()
@@ -69,6 +71,7 @@ def rows(study: Study, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             train.pairs,
             recover=not options.one_shot,
             seed=SEED,
+            settings=parse_settings(options.set),
             runs=options.runs / study.name,
             quiet=True,
         )
@@ -80,6 +83,7 @@ def rows(study: Study, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             "held_out": slim.report.slim.count,
             "budget": budget,
             "recovered": not options.one_shot,
+            "settings": options.set,
             "labels": options.labels,
             "agreement": None if found is None else found.agreement,
             "divergence": None if found is None else found.divergence,
