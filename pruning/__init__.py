@@ -9,10 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pruning.version import VERSION
+
 if TYPE_CHECKING:
     from pruning.study import BrokenStudy, Study
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 
 def load_study(name_or_folder: str | Path) -> Study:

@@ -25,6 +25,7 @@ OPTIONS = {
         "--device --threads --json"
     ),
     "predict": "study sentence second --file --text --pair --variant --device --threads --json",
+    "export": "study --variant --to --format --json",
     "list": "--studies --json",
     "verify": "STUDY --json",
     "upgrade": "FOLDER --json",
