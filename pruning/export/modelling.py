@@ -20,7 +20,6 @@ from pathlib import Path
 
 from pruning.version import VERSION
 
-
 PACKAGE = "pruning"
 ROOTS = ("SlimBertModel", "SlimBertForSequenceClassification")
 NETWORK, EITHER = "pruning.slimbert.network", "pruning.export.either_transformers"

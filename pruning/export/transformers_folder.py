@@ -49,13 +49,13 @@ def loading(network: Any, name: str, *, is_pair: bool) -> str:
     trust = ", trust_remote_code=True" if _is_slim(network) else ""
     texts = '"first text", "second text"' if is_pair else '"a text"'
     code = f"""\
-That runs `{MODELLING}`, the network's definition, which SlimViz {VERSION} generated from its own sources (Apache License
-2.0); it is short enough to be read first. """
+That runs `{MODELLING}`, the network's definition, which SlimViz {VERSION} generated from its own
+sources (Apache License 2.0); it is short enough to be read first. """
     return f"""\
 ```python
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-tokenizer = AutoTokenizer.from_pretrained({json.dumps(name)})
+tokenizer = AutoTokenizer.from_pretrained({json.dumps(name)}{trust})
 network = AutoModelForSequenceClassification.from_pretrained({json.dumps(name)}{trust})
 network(**tokenizer({texts}, return_tensors="pt", truncation=True)).logits
 ```
