@@ -19,6 +19,7 @@ import sys
 import tempfile
 import venv
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,9 @@ TEXTS = (
 )
 PAIRS = ("The ending makes up for it.", "Yes, very much.", "Nobody was hurt.")
 # Runs where SlimViz is not: loads as the card says and prints what the network answers.
-QUESTION = """
+QUESTIONER = """
 import contextlib, importlib, io, json, sys
-folder, texts, pairs, strangers = json.loads(sys.argv[1])
+questions, strangers = json.loads(sys.argv[1])
 found = []
 for name in strangers:
     with contextlib.suppress(ImportError):
@@ -46,29 +47,58 @@ for name in strangers:
 import torch, transformers
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer, pipeline
 transformers.logging.set_verbosity_error()
-tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
-network = AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)
-assert not network.training
-both = list(zip(texts, pairs)) if pairs else [(text,) for text in texts]
-with torch.no_grad():
-    batch = network(**tokenizer(texts, pairs, return_tensors="pt", padding=True, truncation=True)).logits
-    alone = torch.cat([network(**tokenizer(*one, return_tensors="pt", truncation=True)).logits for one in both])
-with contextlib.redirect_stdout(io.StringIO()):  # transformers 5 asks whether it may run the code, and does without
-    untrusting = AutoTokenizer.from_pretrained(folder)
-encoder = AutoModel.from_pretrained(folder, trust_remote_code=True)
-untrained = AutoModelForSequenceClassification.from_config(network.config, trust_remote_code=True)
-classify = pipeline("text-classification", folder, trust_remote_code=True)
-said = [classify({"text": one[0], "text_pair": one[1]} if pairs else one[0]) for one in both]
-models = (network, encoder, untrained, classify.model)
-print(json.dumps({
-    "strangers": found, "version": transformers.__version__, "batch": batch.tolist(), "alone": alone.tolist(),
-    "ids": tokenizer(texts, pairs)["input_ids"], "untrusting": untrusting(texts, pairs)["input_ids"],
-    "dtypes": sorted({str(value.dtype) for model in models for value in model.parameters()}),
-    "classes": [type(model).__name__ for model in models],
-    "finite": all(bool(value.isfinite().all()) for model in models for value in model.parameters()),
-    "labels": network.config.id2label, "said": [(one[0] if isinstance(one, list) else one)["label"] for one in said],
-}))
+
+def answer(folder, texts, pairs):
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
+    network = AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)
+    assert not network.training
+    both = list(zip(texts, pairs)) if pairs else [(text,) for text in texts]
+    with torch.no_grad():
+        batch = network(**tokenizer(texts, pairs, return_tensors="pt", padding=True, truncation=True)).logits
+        alone = torch.cat([network(**tokenizer(*one, return_tensors="pt", truncation=True)).logits for one in both])
+    with contextlib.redirect_stdout(io.StringIO()):  # transformers 5 asks whether it may run the code, and does without
+        untrusting = AutoTokenizer.from_pretrained(folder)
+    encoder = AutoModel.from_pretrained(folder, trust_remote_code=True)
+    untrained = AutoModelForSequenceClassification.from_config(network.config, trust_remote_code=True)
+    classify = pipeline("text-classification", folder, trust_remote_code=True)
+    said = [classify({"text": one[0], "text_pair": one[1]} if pairs else one[0], truncation=True) for one in both]
+    models = (network, encoder, untrained, classify.model)
+    return {
+        "batch": batch.tolist(), "alone": alone.tolist(), "ids": tokenizer(texts, pairs)["input_ids"],
+        "ids, code not trusted": untrusting(texts, pairs)["input_ids"], "longest": tokenizer.model_max_length,
+        "dtypes": sorted({str(value.dtype) for model in models for value in model.parameters()}),
+        "classes": [type(model).__name__ for model in models], "labels": network.config.id2label,
+        "finite": all(bool(value.isfinite().all()) for model in models for value in model.parameters()),
+        "said": [(one[0] if isinstance(one, list) else one)["label"] for one in said],
+    }
+
+answers = [answer(*question) for question in questions]
+print(json.dumps({"strangers": found, "version": transformers.__version__, "answers": answers}))
 """
+
+
+@dataclass(frozen=True)
+class Question:
+    """Texts for an exported network.
+
+    Attributes:
+        folder: with the export.
+        texts: first texts.
+        pairs: second texts, or None.
+    """
+
+    folder: Path
+    texts: Sequence[str] = TEXTS
+    pairs: Sequence[str] | None = None
+
+    def answer(self, network: Any, tokenizer: Any) -> np.ndarray:
+        """What a network itself says to these texts in one padded batch, (texts, labels)."""
+        import torch
+
+        second = None if self.pairs is None else list(self.pairs)
+        with torch.no_grad():
+            batch = tokenizer(list(self.texts), second, return_tensors="pt", padding=True, truncation=True)
+            return network(**batch).logits.numpy()
 
 
 def link_distributions(names: Iterable[str], folder: Path) -> None:
@@ -101,44 +131,28 @@ def make_environment(folder: Path, shared: Path) -> Path:
     return python
 
 
-def ask(python: Path, folder: Path, texts: Sequence[str], pairs: Sequence[str] | None, home: Path) -> dict[str, Any]:
-    """What an exported network answers in an environment.
+def ask(python: Path, questions: Sequence[Question], home: Path) -> dict[str, Any]:
+    """What exported networks answer in an environment.
 
     Args:
         python: the environment's.
-        folder: with the export.
-        texts: first texts.
-        pairs: second texts, or None.
+        questions: to one network each.
         home: an empty folder for what transformers keeps; it puts the code that it runs there.
 
     Returns:
-        Logits in a padded batch and one by one, what else was seen, and modules that should not be there and are.
+        The version of transformers, modules that should not be there and are, and for each question logits in a padded
+        batch and one by one, and what else was seen.
 
     Raises:
-        subprocess.CalledProcessError: it does not load; standard error says why.
+        subprocess.CalledProcessError: a network does not load; standard error says why.
     """
-    question = json.dumps([str(folder), list(texts), None if pairs is None else list(pairs), STRANGERS])
-    environment = {
-        "HF_HOME": str(home),
-        "HF_HUB_OFFLINE": "1",
-        "PATH": os.environ["PATH"],
-        "TOKENIZERS_PARALLELISM": "0",
-    }
-    command = [python, "-I", "-c", QUESTION, question]
+    asked = [[str(one.folder), list(one.texts), one.pairs and list(one.pairs)] for one in questions]
+    environment = {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1", "PATH": os.environ["PATH"]}
+    command = [python, "-I", "-c", QUESTIONER, json.dumps([asked, STRANGERS])]
     done = subprocess.run(
         command, cwd=home, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True
     )
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def answers(network: Any, tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None) -> np.ndarray:
-    """What the network itself says to the same texts in one padded batch, (texts, labels)."""
-    import torch
-
-    second = None if pairs is None else list(pairs)
-    with torch.no_grad():
-        batch = tokenizer(list(texts), second, return_tensors="pt", padding=True, truncation=True)
-        return network(**batch).logits.numpy()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -157,10 +171,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
         study = load_study(options.study)
-        pairs = PAIRS if study.task.is_pair else None
         network, tokenizer = study.network(options.variant), study.tokenizer(options.variant)
-        expected = answers(network, tokenizer, TEXTS, pairs)
         folder = write_export(network, tokenizer, place / "exported")
+        question = Question(folder, TEXTS, PAIRS if study.task.is_pair else None)
+        expected = question.answer(network, tokenizer)
         environments = options.environments or place / "environments"
         link_distributions(["torch"], environments / "torch")
         failures = 0
@@ -168,9 +182,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             home = place / f"home-{version}"
             home.mkdir()
             try:
-                python = installed(environments / version, environments / "torch", version)
-                found = ask(python, folder, TEXTS, pairs, home)
-                difference = float(np.abs(np.array(found["batch"]) - expected).max())
+                found = ask(installed(environments / version, environments / "torch", version), [question], home)
+                difference = float(np.abs(np.array(found["answers"][0]["batch"]) - expected).max())
                 works = difference <= TOLERANCE and not found["strangers"] and found["version"] == version
                 said = f"logits differ by {difference:.1e}"
             except subprocess.CalledProcessError as error:

@@ -23,8 +23,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--format",
         choices=tuple(FORMATS),
         default=DEFAULT,
-        help="transformers: loads with AutoModelForSequenceClassification where only torch and transformers are "
-        "installed (tried with 4.40.2 to 5.24.0)",
+        help="; ".join(f"{name}: {format_of(name).SUMMARY}" for name in FORMATS),
     )
     add_json(command)
 

@@ -19,7 +19,13 @@ FORMATS = {
 
 
 class ExportFormat(Protocol):
-    """What a format's module has."""
+    """What a format's module has.
+
+    Attributes:
+        SUMMARY: what can be done with the folder, for ``--help``.
+    """
+
+    SUMMARY: str
 
     def write(self, network: Any, tokenizer: Any, folder: Path) -> None:
         """Write everything but the card into an empty folder.

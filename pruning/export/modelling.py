@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from graphlib import TopologicalSorter
-from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 
 from pruning.version import VERSION
 
 PACKAGE = "pruning"
+SOURCES = Path(__file__).resolve().parents[2]  # read, not imported: that needs no torch
 ROOTS = ("SlimBertModel", "SlimBertForSequenceClassification")
 NETWORK, EITHER = "pruning.slimbert.network", "pruning.export.either_transformers"
 HEADER = f'''\
@@ -122,9 +122,7 @@ def modelling_source() -> str:
 
 @cache
 def _read(module: str) -> _Module:
-    spec = find_spec(module)
-    assert spec is not None and spec.origin is not None, module  # noqa: S101, PT018
-    text = Path(spec.origin).read_text(encoding="utf-8")
+    text = (SOURCES / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
     tree = ast.parse(text)
     definitions: dict[str, ast.stmt] = {}
     imports: dict[str, _Import] = {}

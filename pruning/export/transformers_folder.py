@@ -21,6 +21,11 @@ AUTO_MAP = {
 }
 # Found by `python -m benchmarks.export_versions`: exported networks load and answer alike with these and between.
 OLDEST, NEWEST, TRIED = "4.40.2", "5.24.0", "2026-11-30"
+SUMMARY = (
+    "loads with AutoModelForSequenceClassification where torch and transformers are, without SlimViz "
+    f"(tried with {OLDEST} to {NEWEST} on {TRIED})"
+)
+TOKENIZER_CLASS = "PreTrainedTokenizerFast"
 PLAIN = "BertForSequenceClassification"
 SPECIAL_TOKENS = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
 
@@ -94,8 +99,9 @@ def _write_code(folder: Path) -> None:
 
     config = folder / "config.json"
     values = json.loads(config.read_text(encoding="utf-8"))
-    # Before transformers 4.56 it is spelled torch_dtype; without it, pipelines would load half precision.
-    _write_json(config, values | {"auto_map": AUTO_MAP, "torch_dtype": values["dtype"]})
+    # transformers 4 spells dtype otherwise, and its pipelines bring a tokenizer only where the configuration names one.
+    older = {"torch_dtype": values["dtype"], "tokenizer_class": TOKENIZER_CLASS}
+    _write_json(config, values | older | {"auto_map": AUTO_MAP})
     (folder / MODELLING).write_text(modelling_source(), encoding="utf-8")
 
 
@@ -106,13 +112,13 @@ def _write_tokenizer(tokenizer: Any, config: Any, folder: Path) -> None:
         raise BackboneError(f"tokenizer {type(tokenizer).__name__}: expected a fast one")
     definition = json.loads(backend.to_str()) | {"truncation": None, "padding": None}
     (folder / "tokenizer.json").write_text(json.dumps(definition, ensure_ascii=False), encoding="utf-8")
-    settings = {name: str(getattr(tokenizer, name)) for name in SPECIAL_TOKENS}
-    settings |= {
+    special = {name: getattr(tokenizer, name) for name in SPECIAL_TOKENS}
+    settings = {name: str(token) for name, token in special.items() if token is not None} | {
         "clean_up_tokenization_spaces": False,
         "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
         "model_max_length": min(int(tokenizer.model_max_length), config.max_position_embeddings),
         "padding_side": "right",
-        "tokenizer_class": "PreTrainedTokenizerFast",
+        "tokenizer_class": TOKENIZER_CLASS,
         "truncation_side": "right",
     }
     _write_json(folder / "tokenizer_config.json", settings)
