@@ -20,7 +20,7 @@ AUTO_MAP = {
     "AutoModelForSequenceClassification": f"{Path(MODELLING).stem}.SlimBertForSequenceClassification",
 }
 # Found by `python -m benchmarks.export_versions`: exported networks load and answer alike with these and between.
-OLDEST, NEWEST, TRIED = "4.40.2", "5.24.0", "2026-11-30"
+OLDEST, NEWEST, TRIED = "4.36.2", "5.24.0", "2026-11-30"
 SUMMARY = (
     "loads with AutoModelForSequenceClassification where torch and transformers are, without SlimViz "
     f"(tried with {OLDEST} to {NEWEST} on {TRIED})"
@@ -80,8 +80,8 @@ library_name: transformers
 pipeline_tag: text-classification
 ---
 
-{what}, written by SlimViz {VERSION}: {parameters:,} parameters, {config.vocab_size:,} vocabulary pieces, texts
-up to {config.max_position_embeddings} tokens. It answers {answer}.
+{what}, written by SlimViz {VERSION}: {parameters:,} parameters,
+{config.vocab_size:,} vocabulary pieces, texts up to {config.max_position_embeddings} tokens. It answers {answer}.
 
 {loading}
 

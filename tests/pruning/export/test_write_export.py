@@ -26,8 +26,8 @@ def network(tiny_bert: Any) -> Any:
 
 
 def left(folder: Path) -> list[str]:
-    """What lies in a folder, hidden files and half-written folders too."""
-    return sorted(path.name for path in folder.iterdir())
+    """What lies in a folder, hidden files and half-written folders too, but not what fixtures wrote."""
+    return sorted(path.name for path in folder.iterdir() if path.name != "tiny_tokenizer")
 
 
 def test_a_slim_networks_folder(tmp_path: Path, network: Any, tiny_tokenizer: Any) -> None:
@@ -136,7 +136,7 @@ def test_what_cannot_be_written_leaves_nothing(
         network.classifier.bias.fill_(1e9)
     with pytest.raises(SlimVizError, match="expected at most 65504"):
         write_export(network, tiny_tokenizer, tmp_path / "place")
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith(("place", ".place"))]
+    assert left(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", FORMATS)
