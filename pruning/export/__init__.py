@@ -14,7 +14,7 @@ from pruning.export.destination import check_destination, put_whole
 
 DEFAULT = "transformers"
 FORMATS = {
-    DEFAULT: "pruning.export.transformers_folder",
+    DEFAULT: "pruning.export.hub_folder",
 }
 
 

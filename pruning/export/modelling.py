@@ -22,7 +22,7 @@ from pruning.version import VERSION
 PACKAGE = "pruning"
 SOURCES = Path(__file__).resolve().parents[2]  # read, not imported: that needs no torch
 ROOTS = ("SlimBertModel", "SlimBertForSequenceClassification")
-NETWORK, EITHER = "pruning.slimbert.network", "pruning.export.either_transformers"
+NETWORK, EITHER = "pruning.slimbert.network", "pruning.export.compatible"
 HEADER = f'''\
 # SPDX-License-Identifier: Apache-2.0
 #

@@ -16,7 +16,7 @@ from torch import nn
 
 from pruning import slimbert
 from pruning.errors import BackboneError, ConfigError, MeasureError, SlimVizError
-from pruning.export import FORMATS, check_destination, format_of, transformers_folder, write_export
+from pruning.export import FORMATS, check_destination, format_of, hub_folder, write_export
 from pruning.export.modelling import modelling_source
 
 
@@ -80,7 +80,7 @@ def test_the_card_of_a_network_alone(tmp_path: Path, network: Any, tiny_tokenize
     card = (write_export(network, tiny_tokenizer, tmp_path / "mine", is_pair=True) / "README.md").read_text()
     parameters = sum(parameter.numel() for parameter in network.parameters())
     assert f"{parameters:,} parameters" in card
-    assert f"{transformers_folder.OLDEST} to {transformers_folder.NEWEST}" in card
+    assert f"{hub_folder.OLDEST} to {hub_folder.NEWEST}" in card
     code = re.search(r"```python\n(.*?)```", card, re.DOTALL)
     assert code is not None
     compile(code[1], "card", "exec")
