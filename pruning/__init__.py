@@ -13,11 +13,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pruning.version import VERSION
+
 if TYPE_CHECKING:
     from pruning.one_call import Slim
     from pruning.study import BrokenStudy, Study
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 
 def load_study(name_or_folder: str | Path) -> Study:

@@ -15,7 +15,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from pruning.cli import ablate, list_studies, measure, predict, run, upgrade, verify
+from pruning.cli import ablate, export, list_studies, measure, predict, run, upgrade, verify
 from pruning.cli.options import CommandParser, HelpFormatter, Parser
 from pruning.errors import SlimVizError, one_line
 from pruning.training import processes
@@ -25,6 +25,7 @@ COMMANDS = (
     measure.COMMAND,
     ablate.COMMAND,
     predict.COMMAND,
+    export.COMMAND,
     list_studies.COMMAND,
     verify.COMMAND,
     upgrade.COMMAND,
@@ -42,6 +43,7 @@ Examples
   python -m pruning measure assets/studies/sst2 --data glue  score and compare the stored networks again
   python -m pruning ablate sst2 --data glue                 does the head map tell the truth?
   python -m pruning predict assets/studies/sst2 "A slow start, but what an ending."
+  python -m pruning export sst2 --variant slim-10 --to slim   a folder that loads without SlimViz
   python -m pruning list --json
   python -m pruning verify
   python -m pruning upgrade my-studies/reviews              rewrite a study of an earlier version for this one

@@ -27,6 +27,7 @@ OPTIONS = {
         "--device --threads --json"
     ),
     "predict": "study sentence second --file --text --pair --variant --teacher --device --threads --json",
+    "export": "study --variant --to --format --json",
     "list": "--studies --json",
     "verify": "STUDY --json",
     "upgrade": "FOLDER --json",

@@ -12,7 +12,7 @@ import yaml
 from pruning.bert.backbones import EMBEDDED
 from pruning.data.tasks import get_task
 from pruning.study import Document, read_study, verify
-from pruning.study.card import model_card
+from pruning.study.card import export_card, model_card
 from pruning.study.document import StartRecord
 from pruning.variants import TEACHER, Variant, slim
 from tests.factories.study_document import edit
@@ -119,3 +119,23 @@ def test_of_two_splits_the_first_is_shown(document: Document) -> None:
 def test_where_the_teacher_is_at_its_floor_nothing_is_said_above_it(document: Document) -> None:
     at_floor = tuple(row.replace(retention_above_floor=None) for row in document.results)
     assert "above the majority floor" not in model_card(document.replace(results=at_floor), SLIM)
+
+
+def test_an_exported_card_has_the_same_numbers_and_other_code(document: Document) -> None:
+    card, stored = export_card(document, SLIM, "Load it so."), model_card(document, SLIM)
+    table = [line for line in stored.splitlines() if line.startswith("|")]
+    assert [line for line in card.splitlines() if line.startswith("|")] == table
+    assert card.splitlines()[:7] == stored.splitlines()[:7]
+    assert "Load it so.\n\nIt answers in this order: not_equivalent, equivalent." in card
+    assert "pruning.slimbert" not in card
+    assert "study.json" not in card  # nobody has it there
+
+
+def test_an_exported_teacher_has_a_card_of_its_own(document: Document) -> None:
+    card = export_card(document, TEACHER, "Load it so.")
+    teacher = row_of(document, TEACHER)
+    assert f"{teacher.parameters.total:,} parameters, nothing cut." in card
+    value = teacher.metrics["accuracy"]
+    assert f"| Accuracy | {value:.4f} | {value:.4f} | " in card
+    assert "Retention" not in card
+    assert "small vocabulary" not in card
