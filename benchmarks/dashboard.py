@@ -11,7 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
+# As a user does in a checkout; a port follows.
+COMMAND = (sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true", "--server.port")
 START_SECONDS, POLL_SECONDS = 120, 0.02  # generous: the machine may be busy with other things
 CHROMIUM_VARIABLE = "SLIMVIZ_CHROMIUM"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -48,11 +50,15 @@ class Dashboard:
 
 
 @contextmanager
-def running_dashboard(environment: Mapping[str, str]) -> Iterator[Dashboard]:
-    """Start the dashboard on a free port, as a user does, and stop it at the end.
+def running_dashboard(
+    environment: Mapping[str, str], *, command: Sequence[str] = COMMAND, folder: Path = ROOT
+) -> Iterator[Dashboard]:
+    """Start the dashboard on a free port, and stop it at the end.
 
     Args:
         environment: all variables of its process.
+        command: what starts it; the port is added.
+        folder: where it is started.
 
     Raises:
         NotStarted: it ended or did not answer in time; with the end of what it printed.
@@ -61,10 +67,9 @@ def running_dashboard(environment: Mapping[str, str]) -> Iterator[Dashboard]:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     address = f"http://localhost:{port}"
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true", "--server.port", port]
     with tempfile.TemporaryFile() as log:
         start = time.perf_counter()
-        process = subprocess.Popen(command, cwd=ROOT, env=dict(environment), stdout=log, stderr=log)
+        process = subprocess.Popen([*command, port], cwd=folder, env=dict(environment), stdout=log, stderr=log)
         try:
             while not _is_healthy(address):
                 if process.poll() is not None or time.perf_counter() - start > START_SECONDS:

@@ -20,6 +20,7 @@ from pruning.data import Examples, Task, unlabelled
 from pruning.data.columns import Columns, checked_texts, to_examples
 from pruning.data.tables import Table
 from pruning.errors import ConfigError, DataError, quoted
+from pruning.export import write_export
 from pruning.measure.cost import Costs, costs
 from pruning.measure.scoring import Score, score
 from pruning.pipeline import make_networks
@@ -107,8 +108,6 @@ class Slim:
         Raises:
             ConfigError: if the folder holds something.
         """
-        from pruning.export import write_export
-
         return write_export(self.network, self.tokenizer, folder, is_pair=self.report.task.is_pair)
 
 

@@ -30,9 +30,9 @@ HEAVY = {
 LIGHT = {"pruning.config", "pruning.measure.metrics", "pruning.study.read", "pruning.study.verify"}
 COMMAND = """
 import runpy, sys
-sys.argv = ["pruning", *{arguments!r}]
+sys.argv = ["", *{arguments!r}]
 try:
-    runpy.run_module("pruning", run_name="__main__")
+    runpy.run_module({module!r}, run_name="__main__")
 except SystemExit as end:
     assert not end.code, end.code
 """
@@ -73,4 +73,9 @@ def test_what_the_dashboard_imports_loads_nothing_heavy() -> None:
 def test_looking_around_loads_nothing_heavy(tmp_path: Path, typed: str) -> None:
     write_study(tmp_path, "sst2", shipped=())
     given = [part.format(folder=tmp_path) for part in typed.split()]
-    assert loaded_by(COMMAND.format(arguments=given)) == set()
+    assert loaded_by(COMMAND.format(module="pruning", arguments=given)) == set()
+
+
+@pytest.mark.parametrize("typed", ["--help", "dashboard --help", "list"])
+def test_nor_does_the_command_that_also_starts_the_dashboard(typed: str) -> None:
+    assert loaded_by(COMMAND.format(module="slimviz", arguments=typed.split())) == set()

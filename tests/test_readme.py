@@ -15,6 +15,7 @@ import pytest
 from benchmarks import results_table
 from pruning.cli.main import build_parser
 from pruning.study import read_study
+from slimviz.command import DASHBOARD
 from tests.factories.study_document import add_ablations, add_networks, edit
 from tests.factories.synthetic_study import write_study
 
@@ -94,6 +95,13 @@ def test_every_command_line_parses(document: str) -> None:
     for arguments in commands("pruning", text_of(document)):
         if arguments and arguments != ["--help"]:
             build_parser().parse_args(arguments)
+
+
+def test_every_line_of_the_installed_command_parses() -> None:
+    found = [match[1] for line in code(README) if (match := re.search(r"(?:^|&& )slimviz (\w.*)", line))]
+    assert len(found) >= 2
+    for arguments in found:
+        build_parser("slimviz", (DASHBOARD,)).parse_args(shlex.split(arguments))
 
 
 def test_the_command_lines_are_found_and_cover_every_command() -> None:

@@ -35,7 +35,7 @@ def list_all(options: argparse.Namespace) -> int:
         show_json({"studies": rows})
         return 0
     if not studies:
-        say("no studies found; make one: python -m pruning run --task sst2 --preset quick")
+        say(f"no studies found; make one: {options.program} run --task sst2 --preset quick")
     for study in studies:
         said = [text for text in (sample_text(study.document), start_text(study.document)) if text]
         about = f"  ({'; '.join(said)})" if said else ""

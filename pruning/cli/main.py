@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import io
 import os
 import shlex
@@ -16,7 +17,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from pruning.cli import ablate, export, list_studies, measure, predict, run, upgrade, verify
-from pruning.cli.options import CommandParser, HelpFormatter, Parser
+from pruning.cli.options import PROGRAM, Command, CommandParser, HelpFormatter, Parser
 from pruning.errors import SlimVizError, one_line
 from pruning.training import processes
 
@@ -40,9 +41,9 @@ Examples
   python -m pruning run --task sst2 --data glue             the whole study, from parquet files in ./glue
   python -m pruning run --task sst2 --budget-kind flop_ratio --budgets 0.25
   python -m pruning run --train-file reviews.csv --text review --label stars --regression
-  python -m pruning measure assets/studies/sst2 --data glue  score and compare the stored networks again
+  python -m pruning measure sst2 --data glue                score and compare the stored networks again
   python -m pruning ablate sst2 --data glue                 does the head map tell the truth?
-  python -m pruning predict assets/studies/sst2 "A slow start, but what an ending."
+  python -m pruning predict sst2 "A slow start, but what an ending."
   python -m pruning export sst2 --variant slim-10 --to slim   a folder that loads without SlimViz
   python -m pruning list --json
   python -m pruning verify
@@ -53,15 +54,22 @@ Words: "total density" is stored parameters divided by the teacher's stored para
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code (2 for anything the user can put right, in one line)."""
+def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM, further: Sequence[Command] = ()) -> int:
+    """Run a command; returns the exit code (2 for anything the user can put right, in one line).
+
+    Args:
+        arguments: what was typed after the program; default: this process's.
+        program: what was typed before them; usage lines and a study's provenance say it.
+        further: commands beside `COMMANDS`.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    fail = functools.partial(_fail, program)
     _prepare_output()
     for number, argument in enumerate(arguments, start=1):
         if "\0" in argument or not _is_unicode(argument):
-            return _fail(f"argument {number}, {argument!a:.40}: expected Unicode text without zero bytes")
-    options = build_parser().parse_args(arguments)
-    options.command_typed = "python -m pruning " + shlex.join(arguments)
+            return fail(f"argument {number}, {argument!a:.40}: expected Unicode text without zero bytes")
+    options = build_parser(program, further).parse_args(arguments)
+    options.program, options.command_typed = program, f"{program} {shlex.join(arguments)}"
     if processes.is_main():
         signal.signal(signal.SIGTERM, _terminate)
     elif not options.command.trains:
@@ -74,43 +82,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except SlimVizError as error:
-        return _fail(str(error))
+        return fail(str(error))
     except KeyboardInterrupt:
-        return _fail("interrupted; the same command goes on where it was", INTERRUPTED)
+        return fail("interrupted; the same command goes on where it was", INTERRUPTED)
     except BrokenPipeError:
         _forget_output()
         return 0
     except SafetensorError as error:  # what its writer raises where the disk is full
-        return _fail(f"weights: {error}; expected free disk, and files that are whole")
+        return fail(f"weights: {error}; expected free disk, and files that are whole")
     except RuntimeError as error:
         if processes.count() == 1 or not processes.lost_another(error):
             raise
-        return _fail("another process of this run ended; the same command goes on where it was", 1)
+        return fail("another process of this run ended; the same command goes on where it was", 1)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         if error.filename is None:
             _forget_output()
-            return _fail(f"{reason}; expected an output and folders that can be written")
-        return _fail(f"{reason}: {os.fsdecode(error.filename)}; expected a folder that can be written")
+            return fail(f"{reason}; expected an output and folders that can be written")
+        return fail(f"{reason}: {os.fsdecode(error.filename)}; expected a folder that can be written")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser with all commands."""
+def build_parser(program: str = PROGRAM, further: Sequence[Command] = ()) -> argparse.ArgumentParser:
+    """The parser with all commands; see `main`."""
+    naming: dict[str, Any] = {"program": program, "complain": functools.partial(_fail, program)}
     parser = Parser(
-        prog="python -m pruning",
+        prog=program,
         description="Prune BERT for a task by neural slimming; measure, use and check the studies.",
-        epilog=EPILOG,
+        epilog=EPILOG.replace(PROGRAM, program),
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        complain=_fail,
+        **naming,
     )
     parsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=CommandParser)
-    for command in COMMANDS:
+    for command in (*COMMANDS, *further):
         described = parsers.add_parser(
             command.name,
             help=command.summary,
             description=command.summary[0].upper() + command.summary[1:] + ".",
             formatter_class=HelpFormatter,
-            complain=_fail,
+            **naming,
         )
         described.set_defaults(command=command)
         command.add_options(described)
@@ -138,9 +147,9 @@ def _terminate(number: int, frame: Any) -> None:
     raise KeyboardInterrupt
 
 
-def _fail(message: str, code: int = USAGE_ERROR) -> int:
+def _fail(program: str, message: str, code: int = USAGE_ERROR) -> int:
     which = "" if processes.is_main() else f"process {processes.number()}: "
-    print(f"pruning: {which}{one_line(message, LONGEST_MESSAGE)}", file=sys.stderr)
+    print(f"{program.split()[-1]}: {which}{one_line(message, LONGEST_MESSAGE)}", file=sys.stderr)
     return code
 
 

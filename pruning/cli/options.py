@@ -12,6 +12,7 @@ from typing import Any
 
 from pruning.errors import quoted
 
+PROGRAM = "python -m pruning"  # what is typed before a command, where nothing else is said
 MOST_THREADS = 1024
 STUDY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 MARK = "\0"  # no argument holds one
@@ -20,7 +21,7 @@ LONG_WORD = re.compile(r"\S{80,}")
 
 @dataclass(frozen=True)
 class Command:
-    """One command of ``python -m pruning``.
+    """One command of ``python -m pruning``, or of ``slimviz``.
 
     Attributes:
         name: as typed.
@@ -40,13 +41,13 @@ class Command:
 class Parser(argparse.ArgumentParser):
     """A parser whose complaints are one line, whatever was typed."""
 
-    def __init__(self, *arguments: Any, complain: Callable[[str], int], **named: Any) -> None:
+    def __init__(self, *arguments: Any, program: str = PROGRAM, complain: Callable[[str], int], **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.complain = complain
+        self.program, self.complain = program, complain
 
     def error(self, message: str) -> Any:
         """One line that names the command; never more of a long word than its beginning."""
-        command = self.prog.removeprefix("python -m pruning").strip()
+        command = self.prog.removeprefix(self.program).strip()
         message = LONG_WORD.sub(lambda word: f"{word[0][:60]}...", message)
         self.exit(self.complain(f"{command}: {message}" if command else message))
 

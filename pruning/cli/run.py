@@ -10,6 +10,7 @@ from typing import Any
 
 from pruning.cli import machine
 from pruning.cli.options import (
+    PROGRAM,
     Command,
     add_columns,
     add_json,
@@ -23,6 +24,7 @@ from pruning.cli.options import (
 )
 from pruning.cli.printing import results_json, say, show_json, show_results
 from pruning.errors import ConfigError
+from pruning.shipped import is_installed
 from pruning.training import processes
 
 
@@ -183,7 +185,7 @@ def run(options: argparse.Namespace) -> int:
     )
     if study is None:  # not the main process
         return 0
-    opening = f"SLIMVIZ_STUDIES={shlex.quote(str(output))} streamlit run app.py"
+    opening = opening_command(options.program, output)
     if options.json:
         show_json({"study": str(study.folder), "results": results_json(study.results), "open": opening})
     else:
@@ -193,6 +195,14 @@ def run(options: argparse.Namespace) -> int:
     say(f"Stored in {study.folder}. See it in the dashboard:")
     say(f"  {opening}")
     return 0
+
+
+def opening_command(program: str, output: Path) -> str:
+    """What shows a folder of studies in the dashboard, for who typed `program`; only a checkout has an `app.py`."""
+    folder = shlex.quote(str(output))
+    if program == PROGRAM and not is_installed():
+        return f"SLIMVIZ_STUDIES={folder} streamlit run app.py"
+    return f"{'slimviz' if program == PROGRAM else program} dashboard {folder}"
 
 
 def configuration(options: argparse.Namespace) -> Any:

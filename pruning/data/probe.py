@@ -10,8 +10,9 @@ from pruning.data.examples import Examples
 from pruning.data.tables import read_table
 from pruning.data.task import Task
 from pruning.errors import DataError
+from pruning.shipped import shipped
 
-PROBE_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "probe"
+PROBE_FOLDER = shipped("probe")
 
 
 def probe_file(task: Task) -> Path | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pruning.measure.devices import processor
+from pruning.shipped import is_installed
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "peft", "accelerate", "datasets", "numpy")
 
@@ -63,6 +64,8 @@ def environment() -> Environment:
 
 def current_commit() -> str | None:
     """The commit that this code stands at ("+" where files were changed since), or None outside a checkout."""
+    if is_installed():
+        return None  # a virtual environment may lie in somebody's repository, whose commit says nothing of this code
     root = Path(__file__).resolve().parents[2]
 
     def git(*arguments: str) -> str:

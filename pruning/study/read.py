@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pruning.errors import StoreError
+from pruning.shipped import shipped
 from pruning.study.atomic import MOVED_ASIDE, present_folder
 from pruning.study.consistency import name_problems, reference_problems
 from pruning.study.document import Document, decode
@@ -27,7 +28,7 @@ from pruning.study.files import (
 )
 from pruning.study.study import Study
 
-BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "studies"
+BUNDLED = shipped("studies")
 FOLDERS_VARIABLE = "SLIMVIZ_STUDIES"
 
 

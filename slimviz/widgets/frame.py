@@ -36,8 +36,8 @@ def begin(module: str) -> Library:
     if not library.studies:
         st.info("There are no studies to show yet. This command makes one, in minutes on two cores:")
         st.code(COMMAND, language="bash")
-        st.markdown("The dashboard looks in `assets/studies` and in the folders that `SLIMVIZ_STUDIES` names.")
-        st.code("SLIMVIZ_STUDIES=my-studies streamlit run app.py", language="bash")
+        st.markdown("The dashboard shows the studies that ship with it and those in the folders it is given:")
+        st.code("python -m slimviz dashboard my-studies", language="bash")
         st.stop()
     return library
 

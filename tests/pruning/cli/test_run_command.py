@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from pruning import pipeline
-from pruning.cli.run import find_start
+from pruning.cli.run import find_start, opening_command
 from pruning.config import PRESETS, StudyConfig, with_settings
 from pruning.data import Examples, StudyData, get_task, load_examples
 from pruning.errors import ConfigError
@@ -62,6 +62,22 @@ def test_run_as_json(similar: Made) -> None:
     assert [list(row["metrics"]) for row in printed["results"]] == [["pearson", "spearman"]] * 3
     assert "held out" not in similar.result.err
     assert verify(similar.study) == []
+
+
+@pytest.mark.parametrize(
+    ("program", "installed", "expected"),
+    [
+        ("python -m pruning", False, "SLIMVIZ_STUDIES='my studies' streamlit run app.py"),
+        ("python -m pruning", True, "slimviz dashboard 'my studies'"),
+        ("python -m slimviz", False, "python -m slimviz dashboard 'my studies'"),
+        ("slimviz", True, "slimviz dashboard 'my studies'"),
+    ],
+)
+def test_run_tells_how_to_see_the_study_where_it_was_typed(
+    monkeypatch: pytest.MonkeyPatch, program: str, installed: bool, expected: str
+) -> None:
+    monkeypatch.setattr("pruning.cli.run.is_installed", lambda: installed)
+    assert opening_command(program, Path("my studies")) == expected
 
 
 def test_run_with_three_classes_and_a_budget_of_flops(three: Made) -> None:

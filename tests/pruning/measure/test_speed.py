@@ -193,5 +193,8 @@ def test_environment_names_no_host_and_no_path() -> None:
 def test_the_commit_is_that_of_the_checkout_and_none_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     found = current_commit()
     assert found is None or set(found.removesuffix("+")) <= set("0123456789abcdef")
+    with monkeypatch.context() as inner:
+        inner.setattr("pruning.measure.environment.is_installed", lambda: True)
+        assert current_commit() is None  # though the folder above may belong to somebody's repository
     monkeypatch.setenv("PATH", "")
     assert current_commit() is None

@@ -1,0 +1,23 @@
+"""Where the studies and probe sets that ship with the code lie: beside it in a checkout, inside it once installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+INSTALLED = PACKAGE / "assets"  # where a wheel puts them; a checkout has no such folder
+
+
+def is_installed(package: Path = PACKAGE) -> bool:
+    """Whether this is an installed copy; otherwise it runs from a checkout."""
+    return (package / "assets").is_dir()
+
+
+def shipped(kind: str, package: Path = PACKAGE) -> Path:
+    """Folder of what ships of a kind ("studies" or "probe"), which may be missing.
+
+    The folder inside the package comes first: beside an installed package lie others, and one of them may be called
+    "assets", too.
+    """
+    parent = package if is_installed(package) else package.parent
+    return parent / "assets" / kind
