@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-CYRILLIC, ARABIC, DEVANAGARI, CHINESE, EMOJI = "абвгдежийклмнопрстуюя", "ابتدرسكلمنوي", "कखगतनमरलसिाे्", "中文字好不是", "🙂🎉👍"
+CYRILLIC, ARABIC, DEVANAGARI, CHINESE, EMOJI = (
+    "абвгдежийклмнопрстуьюя",
+    "ابتدرسكلمنوي",
+    "कखगतनमरलसिाेों्",
+    "中文字好不是",
+    "🙂🎉👍",
+)
 SCRIPTS = {
     "latin": (string.ascii_lowercase, ("the", "film", "good", "##ing", "##ness", "un", "##able", "cafe")),
     "cased": (string.ascii_letters, ("The", "the", "Film", "film", "##ING", "##ing", "USA")),
