@@ -83,7 +83,8 @@ def prune(widths: dict[str, int], count: int, ratio: float, stages: dict[str, di
     with measured("load", stages):
         tokenizer = load_tokenizer(find_backbone())
         torch.manual_seed(config.seed)
-        teacher: Any = BertForSequenceClassification(BertConfig(vocab_size=len(tokenizer), **widths)).eval()
+        settings: dict[str, Any] = {"vocab_size": len(tokenizer), **widths}
+        teacher: Any = BertForSequenceClassification(BertConfig(**settings)).eval()
         texts = made_up_texts(tokenizer, count)
         held_out = np.arange(count) % HELD_OUT == 0
         train, scored = (texts.take(np.flatnonzero(chosen)) for chosen in (~held_out, held_out))

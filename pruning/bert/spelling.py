@@ -93,7 +93,7 @@ SECOND_TEXT, SEPARATOR = 1_000_000, 500_000
 def _first_texts(tokenizer: Any, encoded: Encoded) -> list[int]:
     """How many pieces each example's first text has, marks included.
 
-    That of a pair ends where the second segment begins; of a tokenizer that knows one segment alone, with its separator.
+    That of a pair ends where the second segment begins; where there is one segment alone, with its separator.
     """
     firsts = [int(np.count_nonzero(types == 0)) for types in encoded.token_type_ids]
     separator = getattr(tokenizer, "sep_token_id", None)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import string
 from pathlib import Path
 from typing import Any
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-CYRILLIC, ARABIC, DEVANAGARI, CHINESE, EMOJI = (
-    "абвгдежийклмнопрстуьюя",
-    "ابتدرسكلمنوي",
-    "कखगतनमरलसिाेों्",
-    "中文字好不是",
-    "🙂🎉👍",
-)
+CYRILLIC, ARABIC = "абвгдежийклмнопрстуьюя", "ابتدرسكلمنوي"
+DEVANAGARI, CHINESE, EMOJI = "कखगतनमरलसिाेों्", "中文字好不是", "🙂🎉👍"
 SCRIPTS = {
     "latin": (string.ascii_lowercase, ("the", "film", "good", "##ing", "##ness", "un", "##able", "cafe")),
     "cased": (string.ascii_letters, ("The", "the", "Film", "film", "##ING", "##ing", "USA")),
@@ -45,8 +41,6 @@ def bert_tokenizer(pieces: tuple[str, ...], **options: Any) -> Any:
 
 def write_slow_folder(folder: Path, pieces: tuple[str, ...], **options: Any) -> Path:
     """A folder as early BERTs came: ``vocab.txt``, and what to do with case in ``tokenizer_config.json``."""
-    import json
-
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"} | options))

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from pruning.bert import vocabulary
 from pruning.bert.backbones import find_backbone, load_tokenizer, numbering_problem
@@ -85,8 +86,6 @@ def test_specials_are_right_and_saved(kind: str, tmp_path: Path) -> None:
     kept = kept_of(full, 0.2, 1)
     cut = vocabulary.cut_tokenizer(full, kept)
     vocabulary.cut_tokenizer(full, kept).save_pretrained(tmp_path)
-    from transformers import AutoTokenizer
-
     for tokenizer in (cut, AutoTokenizer.from_pretrained(tmp_path)):
         for name in ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"):
             assert getattr(tokenizer, name) == getattr(full, name)
@@ -132,19 +131,15 @@ def test_added_tokens_stay_behind_the_pieces() -> None:
     assert cut.decode(cut("the film <user>")["input_ids"], skip_special_tokens=True) == "the film"
 
 
-def test_ids_without_a_piece_below_added_tokens_are_refused() -> None:
-    pieces = {piece: number for number, piece in enumerate((*SPECIAL, "a", "b", "##b"))}
-    backend = Tokenizer(models.WordPiece(pieces | {"c": 11}, unk_token="[UNK]"))
+def test_added_tokens_between_pieces_are_refused() -> None:
+    """tokenizers numbers an added token by how many pieces there are, here below a piece's own id."""
+    pieces = {piece: number for number, piece in enumerate((*SPECIAL, "a", "b", "##b"))} | {"c": 11}
+    backend = Tokenizer(models.WordPiece(pieces, unk_token=SPECIAL[1]))
     backend.add_special_tokens(["<new>"])
-    from transformers import PreTrainedTokenizerFast
-
-    full = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]")
-    try:
-        cut = vocabulary.cut_tokenizer(full, np.arange(12))
-    except BackboneError as error:
-        assert "added tokens stand between ids" in str(error)
-    else:
-        assert cut.get_vocab() == full.get_vocab()
+    full = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token=SPECIAL[1])
+    assert full.convert_tokens_to_ids("<new>") == 9
+    with pytest.raises(BackboneError, match="added tokens stand between ids without a piece, expected pieces without"):
+        vocabulary.cut_tokenizer(full, sorted(full.get_vocab().values()))
 
 
 @pytest.mark.parametrize(
@@ -214,8 +209,6 @@ def test_one_token_type(tiny_backbone: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["TemplateProcessing", "BertProcessing", "Sequence", "ByteLevel", None])
 def test_post_processors_in_one_segment(kind: str | None) -> None:
-    from tokenizers import processors
-
     marks = [("[CLS]", 2), ("[SEP]", 3)]
     template = processors.TemplateProcessing("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", marks)
     made = {
