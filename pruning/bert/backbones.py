@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from pruning.bert.shapes import BertShape, Layers, Width
+from pruning.bert.support import biases_left_out, unsupported
 from pruning.checksums import sha256_of
 from pruning.data.tasks import Task
 from pruning.errors import BackboneError, MissingError
@@ -175,9 +176,9 @@ def _check_is_bert(name: str, folder: Path) -> None:
         config = dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         raise BackboneError(f"backbone {name!r}: no readable config.json, expected a BERT encoder's folder") from None
-    if config.get("model_type") != "bert" or config.get("is_decoder"):
-        kind = config.get("model_type") if config.get("model_type") != "bert" else "bert decoder"
-        raise BackboneError(f"backbone {name!r}: of type {kind!r}, expected a BERT encoder (model_type 'bert')")
+    reason = unsupported(config)
+    if reason is not None:
+        raise BackboneError(f"backbone {name!r}: {reason}")
     if "auto_map" in config:
         raise BackboneError(f"backbone {name!r}: its config.json names code to run (auto_map), expected a plain BERT")
     if (folder / "adapter_config.json").exists():  # transformers would fetch the network that it names
@@ -222,6 +223,8 @@ def load_tokenizer(backbone: Backbone) -> Any:
     """
     from transformers import AutoTokenizer
 
+    from pruning.bert.vocabulary import in_one_segment, require_wordpiece
+
     try:
         config = backbone.folder / "tokenizer_config.json"
         if config.is_file() and "auto_map" in dict(json.loads(config.read_text(encoding="utf-8"))):
@@ -230,6 +233,9 @@ def load_tokenizer(backbone: Backbone) -> Any:
             backbone.folder, use_fast=True, trust_remote_code=False, local_files_only=True
         )
         shape = widths(backbone, labels=1)
+        require_wordpiece(tokenizer)
+        if shape.token_types == 1:
+            tokenizer = in_one_segment(tokenizer)
         problem = numbering_problem(tokenizer, shape.vocabulary, shape.token_types)
         if problem is not None:
             raise ValueError(problem)
@@ -303,12 +309,12 @@ def load_backbone(backbone: Backbone, task: Task, seed: int = 0, *, with_head: b
         raise BackboneError(f"backbone {backbone.name!r}: weights cannot be loaded ({_reason(error)})") from None
     finally:
         logging.set_verbosity(verbosity)
+    zeros = biases_left_out(found["missing_keys"], config.num_hidden_layers)
+    for key in zeros:
+        torch.nn.init.zeros_(model.get_parameter(key))
     fresh = () if with_head else ("classifier.", "bert.pooler.")
-    absent = [key for key in found["missing_keys"] if not key.startswith(fresh)]
+    absent = [key for key in set(found["missing_keys"]) - zeros if not key.startswith(fresh)]
     absent += [key for key, *_ in found["mismatched_keys"] if with_head or not key.startswith("classifier.")]
-    if absent == ["bert.pooler.dense.bias"]:  # a pooler without one
-        torch.nn.init.zeros_(model.bert.pooler.dense.bias)
-        absent = []
     if absent:
         reason = f"{min(absent)} is missing or of another shape than its config.json says"
         raise BackboneError(f"backbone {backbone.name!r}: weights cannot be loaded ({reason})")

@@ -9,17 +9,16 @@ import msgspec
 from safetensors import SafetensorError, safe_open
 
 from pruning.bert.backbones import WEIGHTS, Backbone, find_backbone
+from pruning.bert.support import unsupported_classifier
 from pruning.data.columns import are_nameless, nameless
 from pruning.errors import BackboneError, quoted
 
-ARCHITECTURE = "BertForSequenceClassification"
 HEAD = "classifier.weight"
 
 
 class _Head(msgspec.Struct):
     """What a classifier's ``config.json`` says of its head; the defaults are transformers' own."""
 
-    architectures: list[str] | None = None
     problem_type: str | None = None
     num_labels: int | None = None
     id2label: dict[str, Any] | None = None
@@ -60,14 +59,13 @@ def find_classifier(name: str, *, download: bool = False) -> Classifier:
     """
     backbone = find_backbone(name, download=download)
     try:
-        head = msgspec.json.decode((backbone.folder / "config.json").read_bytes(), type=_Head)
+        content = (backbone.folder / "config.json").read_bytes()
+        head, config = msgspec.json.decode(content, type=_Head), msgspec.json.decode(content)
     except (OSError, ValueError) as error:
         raise BackboneError(f"teacher {name!r}: config.json: {error}") from None
-    if ARCHITECTURE not in (head.architectures or ()):
-        found = ", ".join(head.architectures or ()) or "no architecture named"
-        raise BackboneError(f"teacher {name!r}: {found}, expected a fine-tuned {ARCHITECTURE}")
-    if head.problem_type == "multi_label_classification":
-        raise BackboneError(f"teacher {name!r}: gives several labels at once, expected one label a text, or a score")
+    reason = unsupported_classifier(config)
+    if reason is not None:
+        raise BackboneError(f"teacher {name!r}: {reason}")
     classifier = Classifier(backbone, _labels(name, head))
     _check_head(name, classifier)
     return classifier

@@ -76,7 +76,8 @@ def read_weights(model: Any) -> BertWeights:
     shape = bert_shape(model)
 
     def linear(module: nn.Linear) -> Linear:
-        return module.weight.detach().clone(), module.bias.detach().clone()
+        weight, bias = module.weight.detach().clone(), module.bias
+        return weight, weight.new_zeros(len(weight)) if bias is None else bias.detach().clone()
 
     layers = []
     for layer in bert.encoder.layer:

@@ -71,16 +71,13 @@ def stretches(student: tuple[Any, Encoded], teacher: tuple[Any, Encoded]) -> Str
         teacher: the same; its vocabulary holds the student's.
     """
     own_lengths, reference_lengths = (piece_lengths(tokenizer) for tokenizer, _ in (student, teacher))
+    own_firsts, reference_firsts = (_first_texts(tokenizer, encoded) for tokenizer, encoded in (student, teacher))
     found: list[tuple[np.ndarray, np.ndarray, int]] = []
-    for own, own_types, reference, reference_types in zip(
-        student[1].input_ids,
-        student[1].token_type_ids,
-        teacher[1].input_ids,
-        teacher[1].token_type_ids,
-        strict=True,
+    for own, own_first, reference, reference_first in zip(
+        student[1].input_ids, own_firsts, teacher[1].input_ids, reference_firsts, strict=True
     ):
-        ends = _ends(own_lengths[own], own_types)
-        reference_ends = _ends(reference_lengths[reference], reference_types)
+        ends = _ends(own_lengths[own], own_first)
+        reference_ends = _ends(reference_lengths[reference], reference_first)
         common = np.intersect1d(ends, reference_ends)
         found.append((_places(ends, common), _places(reference_ends, common), len(common)))
     return Stretches(
@@ -93,10 +90,22 @@ def stretches(student: tuple[Any, Encoded], teacher: tuple[Any, Encoded]) -> Str
 SECOND_TEXT, SEPARATOR = 1_000_000, 500_000
 
 
-def _ends(lengths: np.ndarray, types: np.ndarray) -> np.ndarray:
-    """Characters before each piece's end, counted from where its text starts."""
+def _first_texts(tokenizer: Any, encoded: Encoded) -> list[int]:
+    """How many pieces each example's first text has, marks included.
+
+    That of a pair ends where the second segment begins; where there is one segment alone, with its separator.
+    """
+    firsts = [int(np.count_nonzero(types == 0)) for types in encoded.token_type_ids]
+    separator = getattr(tokenizer, "sep_token_id", None)
+    if separator is None or any(types.any() for types in encoded.token_type_ids):
+        return firsts
+    found = (np.flatnonzero(ids == separator) for ids in encoded.input_ids)
+    return [int(places[0]) + 1 if len(places) else first for places, first in zip(found, firsts, strict=True)]
+
+
+def _ends(lengths: np.ndarray, first: int) -> np.ndarray:
+    """Characters before each piece's end, counted from where its text starts; `first` pieces are of the first text."""
     ends = np.cumsum(lengths, dtype=np.int64)
-    first = int(np.count_nonzero(types == 0))
     if 0 < first < len(ends):
         ends[first:] += SECOND_TEXT - ends[first - 1]
         ends[-1] = SECOND_TEXT + SEPARATOR

@@ -2,8 +2,8 @@
 
 WordPiece takes the longest piece that matches, again and again, and gives up on the whole word where nothing matches.
 A word whose characters all have a piece of their own, alone and as a continuation, can therefore never be given up on,
-whichever other pieces are kept; pieces for which that does not hold are kept themselves. (The embedded vocabulary has
-none. Where one has such holes, every removed piece is still spelled, but a word that runs across a hole may be lost.)
+whichever other pieces are kept; pieces for which that does not hold are kept themselves, with those that words across
+such holes need (see `holes`).
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ import numpy as np
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
+from pruning.bert.holes import pieces_around_holes
 from pruning.errors import BackboneError, SelectionError
 
-# A continuation is tried after a letter, a digit and a punctuation mark, as pre-tokenizers split between these.
+# A continuation is tried after a letter, a digit, a punctuation mark and its own first character, as pre-tokenizers
+# split between these, and some between scripts.
 STEMS = ("a", "1", ".")
-SPECIAL_TOKENS = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+SPECIAL_TOKENS = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token", "bos_token", "eos_token")
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,19 @@ def _read(tokenizer: Any) -> _Pieces:
     )
 
 
+def require_wordpiece(tokenizer: Any) -> None:
+    """Refuse every other kind of tokenizer.
+
+    Raises:
+        BackboneError: if it is not a fast WordPiece tokenizer.
+    """
+    _read(tokenizer)
+
+
 def protected_pieces(tokenizer: Any, vocabulary: int | None = None) -> np.ndarray:
     """Pieces that always stay: specials, single characters, their continuations, and what these cannot spell.
 
-    Any selection that contains them leaves no piece unspellable (tests check that by trying).
+    With any selection that contains them, whatever text was known stays known (tests check that by trying).
 
     Args:
         tokenizer: a fast WordPiece tokenizer.
@@ -98,6 +109,12 @@ def protected_pieces(tokenizer: Any, vocabulary: int | None = None) -> np.ndarra
     unusable = unusable_pieces(tokenizer, len(protected))
     for piece, number in pieces.numbers.items():
         protected[number] |= not unusable[number] and not _is_spellable(pieces, piece)
+    usable = [piece for piece, number in pieces.numbers.items() if not unusable[number]]
+    insides = [piece for piece in usable if pieces.is_continuation(piece)]
+    words = set(usable).difference(insides)
+    around = pieces_around_holes(words, map(pieces.body, insides))
+    protected[[pieces.numbers[piece] for piece in around[0]]] = True
+    protected[[pieces.numbers[pieces.prefix + body] for body in around[1]]] = True
     return protected
 
 
@@ -132,7 +149,9 @@ def unusable_pieces(tokenizer: Any, vocabulary: int | None = None) -> np.ndarray
 
     for piece, number in pieces.numbers.items():
         if pieces.is_continuation(piece):
-            unusable[number] = not any(is_one_word(stem + pieces.body(piece)) for stem in STEMS)
+            unusable[number] = not any(
+                is_one_word(stem + pieces.body(piece)) for stem in (*STEMS, pieces.body(piece)[0])
+            )
         else:
             unusable[number] = not is_one_word(piece)
     unusable[list(pieces.added.values())] = False
@@ -168,15 +187,60 @@ def cut_tokenizer(
         key=lambda token: token["id"],
     )
     definition["post_processor"] = _renumbered(definition["post_processor"], new_numbers)
-    specials = {name: getattr(tokenizer, name) for name in SPECIAL_TOKENS if getattr(tokenizer, name, None) is not None}
+    cut = _built(definition, tokenizer, positions)
+    expected = {piece: new for new, piece in order} | {t["content"]: t["id"] for t in definition["added_tokens"]}
+    if cut.get_vocab() != expected:  # added tokens are numbered anew by how many pieces there are
+        raise BackboneError("tokenizer: added tokens stand between ids without a piece, expected pieces without gaps")
+    return cut
+
+
+def _built(definition: dict[str, Any], like: Any, positions: int | None = None) -> PreTrainedTokenizerFast:
+    """A tokenizer from its JSON, with another one's names of special tokens and ways to pad and cut."""
+    specials = {name: getattr(like, name) for name in SPECIAL_TOKENS if getattr(like, name, None) is not None}
     return PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer.from_str(json.dumps(definition)),
-        model_max_length=positions or tokenizer.model_max_length,
+        model_max_length=positions or like.model_max_length,
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
-        padding_side=tokenizer.padding_side,
-        truncation_side=tokenizer.truncation_side,
+        padding_side=like.padding_side,
+        truncation_side=like.truncation_side,
         **specials,
     )
+
+
+def in_one_segment(tokenizer: Any) -> PreTrainedTokenizerFast:
+    """The same tokenizer for a network with one token type: a pair's second text has segment 0, as the first has.
+
+    Raises:
+        BackboneError: if it is not a fast WordPiece tokenizer.
+    """
+    definition = dict(_read(tokenizer).definition, truncation=None, padding=None)
+    return _built(dict(definition, post_processor=_one_segment(definition["post_processor"])), tokenizer)
+
+
+def _one_segment(processor: dict[str, Any] | None) -> dict[str, Any]:
+    """A post-processor's JSON with every type id 0."""
+    if processor is not None and processor["type"] == "Sequence":
+        return dict(processor, processors=[_one_segment(part) for part in processor["processors"]])
+    if processor is not None and processor["type"] == "TemplateProcessing":
+        template = {name: [_in_segment_0(part) for part in processor[name]] for name in ("single", "pair")}
+        return processor | template
+    if processor is not None and not {"sep", "cls"} <= processor.keys():
+        return processor  # it adds nothing
+    texts = [{"Sequence": {"id": name, "type_id": 0}} for name in "AB"]
+    marks: dict[str, list[dict[str, Any]]] = {"cls": [], "sep": []}
+    special: dict[str, Any] = {}
+    if processor is not None:  # BertProcessing, RobertaProcessing: [token, id]
+        for name, found in marks.items():
+            token, number = processor[name]
+            found.append({"SpecialToken": {"id": token, "type_id": 0}})
+            special[token] = {"id": token, "ids": [number], "tokens": [token]}
+    single = [*marks["cls"], texts[0], *marks["sep"]]
+    pair = [*single, texts[1], *marks["sep"]]
+    return {"type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": special}
+
+
+def _in_segment_0(part: dict[str, Any]) -> dict[str, Any]:
+    return {kind: dict(values, type_id=0) for kind, values in part.items()}
 
 
 def _renumbered(processor: dict[str, Any] | None, new_numbers: dict[int, int]) -> dict[str, Any] | None:

@@ -143,8 +143,8 @@ class _NormalEquations:
     def add(self, inputs: torch.Tensor, missing: torch.Tensor) -> None:
         """Tokens: what is read (tokens, width), what the output lacks (tokens, outputs)."""
         rows = torch.cat([inputs, inputs.new_ones(len(inputs), 1)], dim=1)
-        self.inputs += (rows.T @ rows).double()
-        self.products += (rows.T @ missing).double()
+        self.inputs += rows.T @ rows
+        self.products += rows.T @ missing
 
     def solve(self, ridge: float) -> torch.Tensor:
         """The change of the map, (width + 1, outputs); its last row is the bias's, which no ridge holds back."""
@@ -165,8 +165,8 @@ class _Spread:
 
     def add(self, rows: torch.Tensor) -> None:
         """Further rows, (tokens, outputs)."""
-        self.squares += float(rows.double().square().sum())
-        self.total = self.total + rows.double().sum(0)
+        self.squares += float(torch.linalg.vector_norm(rows, dtype=torch.float64)) ** 2
+        self.total = self.total + rows.sum(0, dtype=torch.float64)
         self.count += len(rows)
 
     @property

@@ -10,7 +10,7 @@ from pruning.data.batches import Encoded
 from pruning.importance.factors import Importance, ImportanceFactors
 from pruning.importance.gradients import KINDS, gradient_importance
 from pruning.importance.pieces import table_pieces
-from pruning.importance.pooler import pooler_importance
+from pruning.importance.pooler import moved, pooled_states, pooler_importance
 from pruning.importance.registry import CRITERIA, Criterion, Need
 
 
@@ -38,8 +38,12 @@ def gather_factors(
         seed: of the examples drawn for gradients.
     """
     shape, uncut = bert_shape(teacher), teacher if slimmed is None else slimmed
-    found = teacher_criteria(teacher, encoded, is_regression=is_regression, seed=seed)
-    if slimmed is not None:
+    with pooled_states(teacher) as pooled:
+        found = teacher_criteria(teacher, encoded, is_regression=is_regression, seed=seed)
+    if slimmed is None:
+        pooler = moved(teacher, pooled)  # of the passes that were made already
+    else:
+        pooler = pooler_importance(slimmed, encoded, seed=seed)
         found |= {c.name: c.load().importance(slimmed) for c in needing("slimmed")}
     pieces = table_pieces(
         vocabulary.piece_counts(encoded.input_ids, shape.vocabulary),
@@ -52,7 +56,7 @@ def gather_factors(
         shape,
         {name: found[name] for name in CRITERIA if name in found},
         pieces,
-        pooler_importance(uncut, encoded, seed=seed),
+        pooler,
     )
 
 

@@ -16,7 +16,7 @@ import torch
 
 from pruning.bert.gates import hook_gates
 from pruning.bert.model import bert_shape
-from pruning.bert.shapes import Site
+from pruning.bert.shapes import BertShape, Site
 from pruning.data.batches import Encoded, collate
 from pruning.importance.factors import Importance
 from pruning.importance.registry import Criterion, Need
@@ -24,6 +24,9 @@ from pruning.losses import certainty, task_loss
 
 EXAMPLES = 512  # enough for ranks that hardly move; a minute on two cores
 BATCH = 32
+# What a backward pass through gates holds, in numbers a layer and token, as measured; and how many numbers it may hold.
+HELD_HIDDEN, HELD_FFN = 18, 6
+HELD = 400_000_000
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 KINDS: tuple[Need, ...] = ("gradients", "answers")  # what gradients may be taken of, as criteria need them
 Place = tuple[Site, int | None]  # a gate's site and layer
@@ -91,6 +94,24 @@ def drawn(encoded: Encoded, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(len(encoded))[:EXAMPLES]
 
 
+def batches(index: np.ndarray, encoded: Encoded, shape: BertShape) -> Iterator[np.ndarray]:
+    """Examples in their order, at most `BATCH` at once, and fewer where a backward pass would hold too much.
+
+    Args:
+        index: numbers of examples, by rising length.
+        encoded: the examples.
+        shape: of the network that reads them.
+    """
+    numbers_a_token = shape.layers * (HELD_HIDDEN * shape.hidden + HELD_FFN * shape.ffn)
+    start = 0
+    while start < len(index):
+        rows = index[start : start + BATCH]
+        fits = HELD // (numbers_a_token * np.maximum(encoded.lengths[rows], 1))
+        rows = rows[: max(1, int(np.count_nonzero(np.arange(1, len(rows) + 1) <= fits)))]
+        yield rows
+        start += len(rows)
+
+
 def _gradients(
     teacher: Any, encoded: Encoded, wanted: Sequence[Need], is_regression: bool, seed: int
 ) -> Iterator[tuple[int, dict[Need, dict[Place, np.ndarray]]]]:
@@ -100,8 +121,8 @@ def _gradients(
     make_batch = collate(encoded, few_lengths=True)
     device = next(teacher.parameters()).device
     with frozen(teacher):
-        for start in range(0, len(index), BATCH):
-            batch = make_batch(index[start : start + BATCH].tolist())
+        for rows in batches(index, encoded, bert_shape(teacher)):
+            batch = make_batch(rows.tolist())
             gates: dict[Place, _ExampleGate] = {}
             handles = hook_gates(
                 teacher, lambda site, layer, gates=gates: gates.setdefault((site, layer), _ExampleGate())

@@ -90,10 +90,15 @@ def weights(change: Callable[[dict[str, torch.Tensor]], Any]) -> Callable[[Path]
 BAD = [
     (shutil.rmtree, r"no such folder, and the hub's cache does not hold it"),
     (config(model_type="roberta"), r"of type 'roberta', expected a BERT encoder"),
-    (config(architectures=["BertModel"]), r"BertModel, expected a fine-tuned BertForSequenceClassification$"),
-    (config(architectures=...), r"no architecture named, expected a fine-tuned BertForSequenceClassification$"),
-    (config(architectures=["BertForTokenClassification"]), r"BertForTokenClassification, expected a fine-tuned"),
-    (config(problem_type="multi_label_classification"), r"several labels at once, expected one label a text, or"),
+    (
+        config(architectures=["BertModel"]),
+        r"an encoder without a classifier \('BertModel'\), expected a classifier of te",
+    ),
+    (config(architectures=["BertForTokenClassification"]), r"a network that labels tokens \('BertForTokenClassificat"),
+    (
+        config(problem_type="multi_label_classification"),
+        r"gives a text several labels .*, expected one label or one score$",
+    ),
     (config(problem_type="regression"), r"a regression with 2 outputs, expected one score$"),
     (config(id2label={"0": "no", "2": "yes"}), r"expected the numbers from 0 on$"),
     (config(id2label={"0": "no", "1": "no"}), r"expected different words$"),
@@ -115,8 +120,14 @@ def test_what_cannot_be_a_teacher_is_one_line(tmp_path: Path, damage: Callable[[
 
 def test_a_backbone_without_a_head_is_no_teacher(tmp_path: Path) -> None:
     write_backbone(tmp_path / "backbone")
-    with pytest.raises(BackboneError, match=r"BertModel, expected a fine-tuned BertForSequenceClassification$"):
+    with pytest.raises(BackboneError, match=r"an encoder without a classifier \('BertModel'\), expected a"):
         find_classifier(str(tmp_path / "backbone"))
+
+
+def test_an_architecture_that_is_not_named_is_told_by_its_weights(tmp_path: Path) -> None:
+    folder = write_classifier(tmp_path / "model")
+    config(architectures=...)(folder)
+    assert find_classifier(str(folder)).labels == ("no", "yes")
 
 
 def test_a_body_that_misses_a_weight_is_refused_when_it_is_loaded(tmp_path: Path) -> None:

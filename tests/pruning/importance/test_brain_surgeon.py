@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from pruning.bert.model import bert_shape
 from pruning.bert.shapes import BertShape, Site
 from pruning.data.batches import Encoded, encode
 from pruning.data.examples import Examples
-from pruning.importance import brain_surgeon
+from pruning.importance import brain_surgeon, gradients
 from pruning.importance.brain_surgeon import answer_score, importance, removal_costs
 
 FOUND = {"fisher": {site: np.full((2, 2), 7.0, dtype=np.float32) for site in Site}}
@@ -107,3 +108,75 @@ def test_units_that_others_make_up_for_cost_nothing(tiny_bert: Any, tiny_shape: 
     assert all(torch.equal(value, before[name]) for name, value in tiny_bert.state_dict().items())
     again = importance(tiny_bert, encoded, FOUND, is_regression=False, seed=0)
     assert all(np.array_equal(again[site], found[site]) for site in Site)
+
+
+def plainly(
+    inputs: torch.Tensor, gradients: torch.Tensor, weight: torch.Tensor, together: list[torch.Tensor]
+) -> torch.Tensor:
+    """Costs with the whole inverse corrected after every removal."""
+    units = len(inputs)
+    ridge = brain_surgeon.RIDGE * inputs.diagonal().mean() + 1e-12
+    inverse = torch.linalg.inv(inputs + ridge * torch.eye(units, dtype=torch.float64))
+    values, vectors = torch.linalg.eigh(gradients)
+    weight = (vectors * values.clamp_min(0).sqrt()).T @ weight
+    costs, level, left = inputs.new_zeros(units), 0.0, list(together)
+    is_alone = len(left) == units
+    while left:
+        blocks = [(weight[:, group], torch.linalg.inv(inverse[group][:, group])) for group in left]
+        asked = torch.stack([((columns @ block) * columns).sum() / 2 for columns, block in blocks])
+        cheapest = asked.argsort()[: max(1, min(brain_surgeon.AT_ONCE, len(left) // 8)) if is_alone else 1].tolist()
+        for place in cheapest:
+            level = max(level * (1 + brain_surgeon.APART), float(asked[place]))
+            costs[left[place]] = level / len(left[place])
+        gone = torch.cat([left[place] for place in cheapest])
+        taken = inverse[:, gone] @ torch.linalg.inv(inverse[gone][:, gone])
+        weight = weight - weight[:, gone] @ taken.T
+        inverse = inverse - taken @ inverse[gone]
+        left = [group for place, group in enumerate(left) if place not in cheapest]
+    return costs
+
+
+@pytest.mark.parametrize("put_off", [1, 20, 10_000])
+@pytest.mark.parametrize("size", [1, 6])
+def test_corrections_put_off_change_nothing(monkeypatch: pytest.MonkeyPatch, size: int, put_off: int) -> None:
+    monkeypatch.setattr(brain_surgeon, "PUT_OFF", put_off)
+    inputs, felt, weight = problem(72, 3)
+    groups = list(torch.arange(72).reshape(-1, size))
+    before = weight.clone()
+    found = removal_costs(inputs, felt, weight, None if size == 1 else groups)
+    expected = plainly(inputs, felt, weight, groups)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=0)
+    assert torch.equal(found.argsort(), expected.argsort())
+    assert torch.equal(weight, before)
+
+
+@pytest.mark.parametrize("chunk", [3, 100])
+def test_sums_from_the_diagonal_on_are_those_of_all_rows(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    monkeypatch.setattr(brain_surgeon, "CHUNK", chunk)
+    generator = torch.Generator().manual_seed(0)
+    inputs, gradients = torch.randn(40, 8, generator=generator), torch.randn(40, 5, generator=generator)
+    sums = brain_surgeon._Matrix.of(torch.nn.Linear(8, 5))
+    for part in (slice(0, 25), slice(25, None)):
+        sums.add(inputs[part], gradients[part])
+    shares = gradients.double().square().sum(1)
+    mixed = (1 - brain_surgeon.UNIFORM) * shares / shares.sum() + brain_surgeon.UNIFORM / 40
+    centred = inputs.double() - mixed @ inputs.double()
+    torch.testing.assert_close(sums.inputs(), (centred * mixed[:, None]).T @ centred, atol=1e-6, rtol=1e-5)
+
+
+def test_small_batches_find_the_same(tiny_bert: Any, encoded: Encoded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a backward pass may hold decides how many texts go at once, never what is found."""
+    whole = importance(tiny_bert, encoded, FOUND, is_regression=False, seed=0)
+    sizes = [len(rows) for rows in gradients.batches(np.arange(len(encoded)), encoded, bert_shape(tiny_bert))]
+    assert sizes == [len(encoded)]
+    monkeypatch.setattr(gradients, "HELD", 20_000)
+    order = np.argsort(encoded.lengths, kind="stable")
+    parts = list(gradients.batches(order, encoded, bert_shape(tiny_bert)))
+    assert len(parts) > 3
+    assert len(parts[0]) > len(parts[-1])
+    assert np.concatenate(parts).tolist() == order.tolist()
+    found = importance(tiny_bert, encoded, FOUND, is_regression=False, seed=0)
+    for site in (Site.ATTENTION_CONTEXT, Site.FFN_HIDDEN):
+        np.testing.assert_allclose(found[site], whole[site], rtol=1e-3, atol=1e-9)
+    monkeypatch.setattr(gradients, "HELD", 1)
+    assert [len(rows) for rows in gradients.batches(order, encoded, bert_shape(tiny_bert))] == [1] * len(encoded)

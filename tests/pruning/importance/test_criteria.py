@@ -312,3 +312,11 @@ def test_heads_by_criteria_of_heads_and_of_units(tiny_shape: BertShape) -> None:
     for name, message in (("alpha", "no values for heads"), ("magic", "expected one of"), ("wrong", "shape")):
         with pytest.raises(SelectionError, match=message):
             factors.heads(name)
+
+
+def test_the_pooler_is_judged_by_passes_that_were_made_already(
+    tiny_bert: Any, tiny_tokenizer: Any, encoded: Encoded
+) -> None:
+    found = gather_factors(tiny_bert, None, tiny_tokenizer, encoded, is_regression=False, general_share=0.2, seed=3)
+    np.testing.assert_allclose(found.pooler, pooler_importance(tiny_bert, encoded, seed=3), rtol=1e-4)
+    assert not tiny_bert.classifier._forward_pre_hooks
