@@ -10,10 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas
 import pytest
 
 from benchmarks import results_table
 from pruning.cli.main import build_parser
+from pruning.data import load_examples
 from pruning.study import read_study
 from slimviz.command import DASHBOARD
 from tests.factories.study_document import add_ablations, add_networks, edit
@@ -137,6 +139,24 @@ def test_the_python_example_runs() -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "slim-10 {'accuracy': 0.8887614678899083} 10.0% of the teacher's parameters" in done.stdout
+
+
+def test_the_example_of_pruning_a_classifier_runs(tmp_path: Path) -> None:
+    """As it stands there, on a shipped teacher saved as anybody's classifier."""
+    (example,) = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "pruning.prune(" in block]
+    study = read_study(ROOT / "assets" / "studies" / "sst2")
+    for part in (study.network("teacher"), study.tokenizer("teacher")):
+        part.save_pretrained(tmp_path / "my-classifier")
+    texts = load_examples(study.task, "validation", "probe").texts[:120]
+    pandas.DataFrame({"text": texts}).to_csv(tmp_path / "texts.csv", index=False)
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", example], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^2,2\d\d,\d\d\d parameters, (9\.\d|10\.0)% of the teacher's; ", done.stdout), done.stdout
+    assert re.search(r"^as the teacher on 12 texts held out: \d+\.\d% of answers, divergence \d", done.stdout, re.M)
+    assert {path.name for path in (tmp_path / "my-classifier-10").iterdir()} >= {"model.safetensors", "config.json"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
