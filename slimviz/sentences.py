@@ -55,7 +55,9 @@ def overview_headline(rows: Sequence[Summary], budget: str) -> str:
     faster = known(row.speedup_32 for row in measured)
     floor = f" ({percent_text(fmean(above))} of what lies above the floor)" if above else ""
     without = f" Left out: {listing(weak)}, for a teacher not clearly above its floor." if weak else ""
-    without += f" Not among them: {listing([row.title for row in unlabelled])}, without labels." if unlabelled else ""
+    if unlabelled:
+        has = "has no labels and is" if len(unlabelled) == 1 else "have no labels and are"
+        without += f" {listing([row.title for row in unlabelled])} {has} left out."
     if len(measured) == 1:
         row = measured[0]
         speed = f", and answers {times_text(faster[0])} as fast at batch 32" if faster else ""

@@ -26,11 +26,11 @@ def description_text(study: Study) -> str:
         return task.description
     source = one_line(study.document.provenance.data.source)
     texts = listing([one_line(name, LONGEST_WORD) for name in task.text])
-    labels = "a score" if task.labels is None else label_words(task.labels)
+    read = f"{source[:1].upper()}{source[1:]}, column{'s' if task.is_pair else ''} {texts}"
+    labels = "scores" if task.labels is None else label_words(task.labels)
     if task.is_labelled:
-        return f"{source[:1].upper()}{source[1:]}: {texts} to {one_line(task.label, LONGEST_WORD)} ({labels})"
-    teacher = one_line(study.document.backbone.name, LONGEST_WORD)
-    return f"{source[:1].upper()}{source[1:]}, no labels: {texts} as the teacher {teacher} answers ({labels})"
+        return f"{read}; labels in {one_line(task.label, LONGEST_WORD)}: {labels}"
+    return f"{read}; no labels, its teacher {one_line(study.document.backbone.name, LONGEST_WORD)} answers: {labels}"
 
 
 def label_words(labels: tuple[str, ...]) -> str:

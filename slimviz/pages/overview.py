@@ -58,12 +58,12 @@ def render() -> None:
 
 
 def _summaries(studies: dict[str, Study], budget: str) -> list[Summary]:
-    """What is known of each study at a budget; a study that cannot be shown has a line in its place."""
+    """What is known of each study at a budget, those with a result first; a line where one cannot be shown."""
     rows = []
     for key, study in studies.items():
         with guard(study_title(key, study)):
             rows.append(summarise(key, study, budget))
-    return rows
+    return sorted(rows, key=lambda row: row.slim.score is None)
 
 
 def _card(study: Study, row: Summary) -> DeltaGenerator:
