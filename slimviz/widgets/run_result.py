@@ -94,8 +94,8 @@ def agreement_sentence(what: str, row: dict[str, Any]) -> str:
     text = functools.partial(theme.metric_text, row["metric"])
     span = f", 95% interval {text(1 + row['low'])} to {text(1 + row['high'])}" if row.get("low") is not None else ""
     if row["metric"] == "correlation":
-        score = f"{who}'s scores correlate with the teacher's at **{text(row['correlation'])}**{span}."
-        return f"On {what}, without labels: {score[0].lower()}{score[1:]}"
+        score = f"**{text(row['correlation'])}**{span}"
+        return f"On {what}, without labels: the scores of {who.lower()} correlate with the teacher's at {score}."
     share = f"**{text(row['agreement'])} ({row['correct']:,}/{row['examples']:,})**{span}"
     same = f"One same answer to all would agree in {text(row['floor'])}."
     return f"On {what}, without labels: {who.lower()} gives the teacher's answer to {share}. {same}"

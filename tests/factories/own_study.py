@@ -11,7 +11,7 @@ from tests.factories.study_document import file_entry, write_document
 from tests.factories.tiny_backbone import make_bert, make_tokenizer
 from tests.factories.tiny_study import write_tiny_study
 
-TEACHER = "given-teacher"  # the folder's name, which is all that the study knows of it, but for the checksum
+ELSEWHERE = ".elsewhere"  # beside the studies: where the teachers lie
 COUNT = 300
 AGREED = {"teacher": 300, "slim": 289, "one-shot": 241}
 FLOOR = 0.61
@@ -30,7 +30,7 @@ def own_task(like: str = "sst2", *, is_labelled: bool = False, **changed: Any) -
 def write_own_study(parent: Path, task: Task | None = None, *, like: str = "sst2", name: str = "mine") -> Path:
     """A study below `parent` of a tiny given teacher.
 
-    The teacher lies in ``.elsewhere`` beside it, where nobody looks unless SLIMVIZ_BACKBONES names it.
+    The teacher lies in `ELSEWHERE`, where nobody looks unless SLIMVIZ_BACKBONES names it.
 
     Args:
         parent: folder of studies.
@@ -42,14 +42,14 @@ def write_own_study(parent: Path, task: Task | None = None, *, like: str = "sst2
     folder = write_tiny_study(parent, like, name=name)
     for file in folder.glob("teacher/*"):
         file.unlink()
-    teacher = parent / ".elsewhere" / TEACHER
+    teacher = parent / ELSEWHERE / teacher_of(name)
     make_bert(like, seed=2).save_pretrained(teacher)
     make_tokenizer().save_pretrained(teacher)
 
     document = json.loads((folder / "study.json").read_text())
     document["task"] = task.to_json()
     sha256 = file_entry(teacher / "model.safetensors")["sha256"]
-    document["backbone"] |= {"name": TEACHER, "source": f"folder {TEACHER}", "sha256": sha256}
+    document["backbone"] |= {"name": teacher.name, "source": f"folder {teacher.name}", "sha256": sha256}
     document["config"]["teacher"]["tuning"] = "none"
     document["provenance"]["data"]["source"] = SOURCE
     document["floor"] = dict.fromkeys(task.metrics, 0.0 if task.is_regression else FLOOR)
@@ -57,6 +57,11 @@ def write_own_study(parent: Path, task: Task | None = None, *, like: str = "sst2
         _answers(row, task)
     write_document(folder, document)
     return folder
+
+
+def teacher_of(name: str) -> str:
+    """What a study knows of its teacher, but for its checksum: its folder's name."""
+    return f"teacher-of-{name}"
 
 
 def _answers(row: dict[str, Any], task: Task) -> None:

@@ -11,13 +11,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from slimviz.live.networks import _load_network, _named_teacher_problem
-from tests.factories.own_study import TEACHER, own_task, write_own_study
+from tests.factories.own_study import ELSEWHERE, own_task, teacher_of, write_own_study
 from tests.factories.study_document import add_ablations, edit
 from tests.factories.tiny_study import BUDGET, write_tiny_study
 
 PAGES = ("", "survivors", "heads", "play", "live")
 NOT_SAID = ("GLUE", "whole validation split", "--data", "probe set", "floor", "most frequent class", "Retention")
 HOSTILE = "<script>alert(1)</script> ![x](http://evil.example/x.png) [y](javascript:1) $x$ \u202e {0} %s"
+TEACHER = teacher_of("mine")
 ALONE = f"The study only names its teacher, {TEACHER}, which is not on this machine: the slim network answers alone."
 
 
@@ -182,7 +183,7 @@ def test_a_teacher_that_is_here_answers_and_is_looked_for_once(
         return original(*arguments, **named)
 
     monkeypatch.setattr(backbones, "find_recorded_backbone", note)
-    monkeypatch.setenv("SLIMVIZ_BACKBONES", str(own["unlabelled"] / ".elsewhere"))
+    monkeypatch.setenv("SLIMVIZ_BACKBONES", str(own["unlabelled"] / ELSEWHERE))
     page = open_page("play", own["unlabelled"], study="mine")
     for _ in range(3):
         page = page.run()
@@ -200,7 +201,7 @@ def test_a_teacher_that_is_here_answers_and_is_looked_for_once(
 def test_a_model_of_that_name_with_other_weights_is_not_the_teacher(
     open_page: Callable[..., AppTest], own: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(own["pairs"] / ".elsewhere" / TEACHER, tmp_path / TEACHER)
+    shutil.copytree(own["pairs"] / ELSEWHERE / TEACHER, tmp_path / TEACHER)
     weights = tmp_path / TEACHER / "model.safetensors"
     weights.write_bytes(weights.read_bytes() + b" ")
     monkeypatch.setenv("SLIMVIZ_BACKBONES", str(tmp_path))
