@@ -30,7 +30,7 @@ def description_text(study: Study) -> str:
     labels = "scores" if task.labels is None else label_words(task.labels)
     if task.is_labelled:
         return f"{read}; labels in {one_line(task.label, LONGEST_WORD)}: {labels}"
-    return f"{read}; no labels, its teacher {one_line(study.document.backbone.name, LONGEST_WORD)} answers: {labels}"
+    return f"{read}; no labels, its teacher ({one_line(study.document.backbone.name, LONGEST_WORD)}) answers: {labels}"
 
 
 def label_words(labels: tuple[str, ...]) -> str:

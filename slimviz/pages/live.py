@@ -82,25 +82,29 @@ def _choose_data(choice: Choice) -> Asked:
     sources = {entry.source: theme.plain(entry.title) for entry in data_choices(task)} | {FILE: "A file of your own"}
     split, file, is_usable = task.validation[0], None, True
     with st.container(border=True):
-        left, right = st.columns([1, 2])
-        with left:
-            source = FILE
-            if len(sources) > 1:
+        source, place = FILE, st.container()
+        if len(sources) > 1:
+            left, place = st.columns([1, 2])
+            with left:
                 source = st.radio("Data", list(sources), format_func=sources.get, key=f"live-data-{task.name}")
-            most = st.selectbox(
-                "Examples",
-                [*EXAMPLE_COUNTS, None],
-                index=EXAMPLE_COUNTS.index(DEFAULT_EXAMPLES),
-                format_func=lambda count: "all" if count is None else f"at most {count}",
-                key="live-examples",
-            )
-        with right:
+        with place:
             if source == FILE:
                 has_teacher = any(variant.is_teacher for variant in choice.variants)
                 file, is_usable = choose_file(task, has_teacher=has_teacher)
             elif len(task.validation) > 1:
                 split = st.selectbox("Split", task.validation, format_func=_split_title, key="live-split")
+            most = _choose_number() if file is not None or source != FILE else None
     return Asked(str(split), None if source == FILE else source, file, most, is_usable)
+
+
+def _choose_number() -> int | None:
+    return st.selectbox(
+        "Examples",
+        [*EXAMPLE_COUNTS, None],
+        index=EXAMPLE_COUNTS.index(DEFAULT_EXAMPLES),
+        format_func=lambda count: "all" if count is None else f"at most {count}",
+        key="live-examples",
+    )
 
 
 def _form(choice: Choice, asked: Asked) -> RunSettings | None:
@@ -137,7 +141,7 @@ def _form(choice: Choice, asked: Asked) -> RunSettings | None:
             length = st.selectbox(
                 "Length timed (tokens)",
                 lengths,
-                key="live-length",
+                key=f"live-length-{'texts' if has_texts else 'alone'}",  # texts, once they are there, come first
                 help="Real texts: the examples as they are, each network with its own tokenizer.",
             )
             st.caption(f"On the CPU torch computes with {threads} here.")

@@ -17,6 +17,7 @@ STYLE = """<style>
 @media (max-width: 640px) {
   [class*="st-key-cells-"] [data-testid="stColumn"] {min-width: 44% !important; flex: 1 1 44% !important}
   [class*="st-key-cells-"] [data-testid="stColumn"]:nth-child(5) {min-width: 100% !important}
+  [class*="st-key-cells-"] [data-testid="stMetricLabel"] * {white-space: normal !important}
 }
 </style>"""
 

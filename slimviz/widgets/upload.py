@@ -74,13 +74,15 @@ def _column_names(file_id: str, file: InMemory) -> tuple[str, ...]:
 def _choose_columns(file_id: str, task: Task, names: Sequence[str]) -> ChosenColumns:
     """A select box for each column that the task reads, and one for the labels; what it calls them comes first."""
     texts: list[str] = []
+    places = iter(st.columns(len(task.text) + 1))
     for number, wanted in enumerate(task.text):
         free = [name for name in names if name not in texts and name != task.label] or list(names)
         start = names.index(wanted if wanted in names else free[0])
         label = "Column of the texts" if len(task.text) == 1 else f"Column of the {('first', 'second')[number]} texts"
-        texts.append(st.selectbox(label, names, index=start, key=f"live-text-{number}-{file_id}"))
-    start = names.index(task.label) + 1 if task.label in names and task.label not in texts else 0
-    label = st.selectbox(
+        texts.append(next(places).selectbox(label, names, index=start, key=f"live-text-{number}-{file_id}"))
+    is_there = task.is_labelled and task.label in names and task.label not in texts
+    start = names.index(task.label) + 1 if is_there else 0
+    label = next(places).selectbox(
         "Column of the labels",
         [None, *names],
         index=start,

@@ -85,7 +85,7 @@ def test_overview_says_agreement_once_and_leaves_the_teacher_s_own_out(
     assert "gives its teacher's answer to 96.3% of the texts held out (289/300)" in words
     assert "1.000" not in words
     assert "100.0%" not in page.table[0].value.to_csv().replace("Total", "")
-    description = f"File reviews.csv, column review; no labels, its teacher {TEACHER} answers: meh, great_stuff"
+    description = f"File reviews.csv, column review; no labels, its teacher ({TEACHER}) answers: meh, great_stuff"
     assert description in words
     assert f"mine's slim networks give its teacher's answer to 96.3% at {BUDGET}%" in words
     assert {"Divergence", "Before recovery"} <= set(page.table[0].value.columns)
@@ -97,7 +97,7 @@ def test_scores_without_labels_are_a_correlation(open_page: Callable[..., AppTes
     assert figures(page)["Correlation with the teacher"] == "0.963"
     assert figures(page)["Squared difference"] == "0.034"
     assert "gives scores that correlate with its teacher's at 0.963" in said(page)
-    assert f"columns review and reply_text; no labels, its teacher {TEACHER} answers: scores" in said(page)
+    assert f"columns review and reply_text; no labels, its teacher ({TEACHER}) answers: scores" in said(page)
 
 
 def test_with_labels_the_metric_stays_and_agreement_stands_beside_it(
