@@ -90,7 +90,7 @@ def agreement_sentence(what: str, row: dict[str, Any]) -> str:
     """
     who = network_name(row)
     if "metric" not in row:
-        return f"{who} answered {what}; without labels and another network there is nothing to hold that against."
+        return f"{who} answered {what}; without labels or another network there is nothing to hold its answers against."
     text = functools.partial(theme.metric_text, row["metric"])
     span = f", 95% interval {text(1 + row['low'])} to {text(1 + row['high'])}" if row.get("low") is not None else ""
     if row["metric"] == "correlation":

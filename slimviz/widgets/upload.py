@@ -16,6 +16,7 @@ from slimviz.live.upload import FORMATS, LIMITS, MOST_MEGABYTES, ChosenColumns, 
 
 NAMES = "upload:names"  # session: the file whose columns were read last, and their names
 NO_LABELS = "no labels: agreement with the teacher"
+NOTHING_TO_COMPARE = "no labels: speed alone"  # where the teacher is not here
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,7 @@ def choose_file(task: Task, *, has_teacher: bool) -> tuple[FileChoice | None, bo
     except DataError as error:
         st.error(theme.plain(str(error)))
         return None, False
-    columns = _choose_columns(found.file_id, task, names)
-    if columns.label is None and not has_teacher:
-        st.info("Without labels and without the teacher there is nothing to hold the answers against: they are timed.")
+    columns = _choose_columns(found.file_id, task, names, NO_LABELS if has_teacher else NOTHING_TO_COMPARE)
     return FileChoice(file, columns), True
 
 
@@ -71,7 +70,7 @@ def _column_names(file_id: str, file: InMemory) -> tuple[str, ...]:
     return kept[1]
 
 
-def _choose_columns(file_id: str, task: Task, names: Sequence[str]) -> ChosenColumns:
+def _choose_columns(file_id: str, task: Task, names: Sequence[str], no_labels: str) -> ChosenColumns:
     """A select box for each column that the task reads, and one for the labels; what it calls them comes first."""
     texts: list[str] = []
     places = iter(st.columns(len(task.text) + 1))
@@ -86,7 +85,7 @@ def _choose_columns(file_id: str, task: Task, names: Sequence[str]) -> ChosenCol
         "Column of the labels",
         [None, *names],
         index=start,
-        format_func=lambda name: NO_LABELS if name is None else name,
+        format_func=lambda name: no_labels if name is None else name,
         key=f"live-label-{file_id}",
         help=_label_help(task),
     )

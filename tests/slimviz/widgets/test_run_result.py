@@ -97,6 +97,6 @@ def test_without_labels_scores_correlate() -> None:
 def test_with_neither_labels_nor_teacher_there_is_nothing_to_say_but_that() -> None:
     text = run_result.score_sentence([WITHOUT_LABELS | {"network": "slim-10"}])
     assert text is not None
-    assert text.endswith("without labels and another network there is nothing to hold that against.")
+    assert text.endswith("without labels or another network there is nothing to hold its answers against.")
     assert "Right" not in run_result.result_table([WITHOUT_LABELS]).columns
     assert run_result.score_sentence([WITHOUT_LABELS | {"data": None}]) is None
