@@ -53,7 +53,8 @@ def test_the_mean_of_studies_with_labels_is_what_it_was(studies: dict[str, Study
 def test_budgets(studies: dict[str, Study]) -> None:
     row = unlabelled(studies["sst2"], "a", 0.9)
     assert sentences.budget_sentence([replace(row, budget="50", slim=Scored(0.96, 288, 300)), row], "a") == (
-        "a's slim networks give its teacher's answer to 96.0% at 50% and 90.0% at 10%; weights are stored at 50% and 10%."
+        "a's slim networks give its teacher's answer to 96.0% at 50% and 90.0% at 10%; weights are stored at 50% and "
+        "10%."
     )
     scores = unlabelled(studies["stsb"], "c", 0.85, is_regression=True)
     assert sentences.budget_sentence([scores], "c").startswith(
