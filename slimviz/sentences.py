@@ -207,6 +207,9 @@ def truth_sentence(ablation: Ablation | None, criterion: str) -> str | None:
     chance = [share for share in ablation.kept_at_half_at_random if share is not None]
     if ablation.metric in OF_ANSWERS:
         return without_labels.truth_sentence(ablation, kept, chance)
+    kept, *chance = (
+        max(0.0, share) for share in (kept, *chance)
+    )  # of what lies above the floor, none can be lost twice
     beside = f"; in random orders {percent_text(min(chance), 0)} to {percent_text(max(chance), 0)}" if chance else ""
     return (
         f"Is it true? Without the half of the heads that come last here, the teacher keeps {percent_text(kept, 0)} of "
