@@ -126,11 +126,12 @@ def result_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """One line a network, as printed."""
     lines, shown = [], [metric for metric in METRIC_TITLES if any(metric in row for row in rows)]
     has_labels = any(row.get("metric") not in (None, *OF_ANSWERS) for row in rows)
+    are_counted = any(row.get("metric") == "agreement" for row in rows)
     for row in rows:
         line: dict[str, str] = {"Network": network_name(row)}
         for metric in shown:
             line[METRIC_TITLES[metric]] = theme.metric_text(metric, row.get(metric))
-        if shown and not has_labels:
+        if are_counted:
             line["Same answers"] = (
                 theme.count_text(row["correct"], row["examples"]) if "metric" in row else theme.UNKNOWN
             )

@@ -94,6 +94,14 @@ def test_without_labels_scores_correlate() -> None:
     )
 
 
+def test_the_table_counts_no_scores_as_the_same() -> None:
+    row = AGREED | {"metric": "correlation", "correlation": 0.93, "correct": None, "floor": 0.0}
+    row.pop("agreement")
+    table = run_result.result_table([WITHOUT_LABELS, row])
+    assert list(table["Correlation with the teacher"]) == ["–", "0.930"]
+    assert not {"Same answers", "Right"} & set(table.columns)
+
+
 def test_with_neither_labels_nor_teacher_there_is_nothing_to_say_but_that() -> None:
     text = run_result.score_sentence([WITHOUT_LABELS | {"network": "slim-10"}])
     assert text is not None
