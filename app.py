@@ -14,6 +14,7 @@ if __name__ == "__main__":  # a visit: Streamlit runs this file
 else:  # the server: Streamlit imports this file and looks for an app
     from slimviz import server
 
+    server.keep_uploads_in_memory()
     app = st.App(
         __file__,
         lifespan=server.open_browser,

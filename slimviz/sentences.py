@@ -7,11 +7,21 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from pruning.data.task import OF_ANSWERS
 from pruning.study import Study
 from pruning.study.notes import notes
+from slimviz import without_labels
 from slimviz.frames.results import Scored, Summary
 from slimviz.frames.tidy import count_of, groups, known, records
-from slimviz.theme import budget_title, budget_words, layer_title, listing, percent_text, score_text, times_text
+from slimviz.theme import (
+    budget_title,
+    budget_words,
+    layer_title,
+    listing,
+    percent_text,
+    score_text,
+    times_text,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,13 +33,17 @@ def overview_headline(rows: Sequence[Summary], budget: str) -> str:
     """What the slim networks of one budget keep, on average, and how much faster they are.
 
     Of several studies, those whose teacher is not clearly above its floor are left out, and named: what is kept of next
-    to nothing is no share to average.
+    to nothing is no share to average. So are those without labels, where agreement is another measure; alone, they have
+    a headline of their own.
 
     Args:
         rows: one per study.
         budget: theirs.
     """
-    measured = [row for row in rows if row.retention is not None]
+    measured = [row for row in rows if row.retention is not None and row.is_labelled]
+    unlabelled = [row for row in rows if row.slim.score is not None and not row.is_labelled]
+    if unlabelled and not measured:
+        return without_labels.headline(unlabelled, budget)
     sound = [row for row in measured if teacher_sentence(row.title, row.teacher, row.floor) is None]
     weak = [row.title for row in measured if row not in sound] if sound else []
     measured = sound or measured
@@ -41,6 +55,9 @@ def overview_headline(rows: Sequence[Summary], budget: str) -> str:
     faster = known(row.speedup_32 for row in measured)
     floor = f" ({percent_text(fmean(above))} of what lies above the floor)" if above else ""
     without = f" Left out: {listing(weak)}, for a teacher not clearly above its floor." if weak else ""
+    if unlabelled:
+        has = "has no labels and is" if len(unlabelled) == 1 else "have no labels and are"
+        without += f" {listing([row.title for row in unlabelled])} {has} left out."
     if len(measured) == 1:
         row = measured[0]
         speed = f", and answers {times_text(faster[0])} as fast at batch 32" if faster else ""
@@ -92,12 +109,16 @@ def study_sentence(title: str, study: Study) -> str | None:
 
 def budget_sentence(rows: Sequence[Summary], title: str) -> str:
     """How a study's retention falls with the budget, and which budgets have weights (a row for each)."""
-    measured = [row for row in rows if row.retention is not None]
+    measured = [
+        row for row in rows if row.slim.score is not None and (row.retention is not None or not row.is_labelled)
+    ]
     if not measured:
         return f"{title} has no results yet."
-    kept = listing([f"{percent_text(row.retention)} at {budget_title(row.budget)}" for row in measured])
     shipped = [budget_title(row.budget) for row in rows if row.ships_weights]
     weights = f"weights are stored at {listing(shipped)}" if shipped else "no weights are stored"
+    if not measured[0].is_labelled:
+        return f"{title}'s {without_labels.at_budgets(measured)}; {weights}."
+    kept = listing([f"{percent_text(row.retention)} at {budget_title(row.budget)}" for row in measured])
     return f"{title} keeps {kept} of its teacher's {measured[0].metric}; {weights}."
 
 
@@ -184,6 +205,11 @@ def truth_sentence(ablation: Ablation | None, criterion: str) -> str | None:
     if kept is None:
         return None
     chance = [share for share in ablation.kept_at_half_at_random if share is not None]
+    if ablation.metric in OF_ANSWERS:
+        return without_labels.truth_sentence(ablation, kept, chance)
+    kept, *chance = (
+        max(0.0, share) for share in (kept, *chance)
+    )  # of what lies above the floor, none can be lost twice
     beside = f"; in random orders {percent_text(min(chance), 0)} to {percent_text(max(chance), 0)}" if chance else ""
     return (
         f"Is it true? Without the half of the heads that come last here, the teacher keeps {percent_text(kept, 0)} of "

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.formparsers import MultiPartParser
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
@@ -74,6 +75,11 @@ def _is_own(headers: Headers) -> bool:
         or urlsplit(origin).netloc == headers.get("host")
         or origin in st.get_option("server.corsAllowedOrigins")
     )
+
+
+def keep_uploads_in_memory() -> None:
+    """Have what visitors upload stay in memory: Starlette would write what exceeds a megabyte to a temporary file."""
+    MultiPartParser.spool_max_size = (int(st.get_option("server.maxUploadSize")) + 1) * 2**20
 
 
 def middleware() -> list[Middleware]:

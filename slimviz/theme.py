@@ -204,6 +204,11 @@ def score_text(value: float | None) -> str:
     return f"{value:.3f}" if is_known(value) else UNKNOWN
 
 
+def metric_text(name: str, value: float | None) -> str:
+    """A metric as printed: how often two networks give one answer as a percentage, all others to three decimals."""
+    return percent_text(value) if name == "agreement" else score_text(value)
+
+
 def spread_text(spread: Spread) -> str:
     """A score's mean and standard deviation over several seeds: "0.789 ± 0.008 (3 seeds)"."""
     return f"{score_text(spread.mean)} ± {score_text(spread.deviation)} ({spread.seeds} seeds)"

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from pruning.data.tables import Table, check_columns, read_table, tab_separated
+from pruning.data.opened import check_columns
+from pruning.data.tables import Table, read_table, tab_separated
 from pruning.data.task import Task
 from pruning.errors import DataError
 

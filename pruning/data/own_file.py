@@ -9,13 +9,13 @@ import numpy as np
 
 from pruning.data.columns import Columns, checked_texts, infer_labels, to_examples
 from pruning.data.examples import Examples, unlabelled
-from pruning.data.tables import read_table
+from pruning.data.tables import InMemory, read_table
 from pruning.data.task import Task
 from pruning.errors import DataError, quoted
 
 
 def load_file(
-    path: str | Path,
+    path: str | Path | InMemory,
     text: str,
     pair: str | None,
     label: str | None,
@@ -28,7 +28,7 @@ def load_file(
     """Read a user's own CSV, TSV, JSON lines or parquet file.
 
     Args:
-        path: the file.
+        path: the file, or one that is in memory alone.
         text: column of the first (or only) text.
         pair: column of the second text, or None.
         label: column of the label, or None for texts to predict.
@@ -41,7 +41,8 @@ def load_file(
     Returns:
         The examples, and the label words (None for a regression or without a label).
     """
-    texts = (text,) if pair is None else (text, pair)
+    file, texts = path, (text,) if pair is None else (text, pair)
+    path = file.name if isinstance(file, InMemory) else str(file)
     if task is not None and len(texts) != len(task.text):
         count = {1: "one text column", 2: "two text columns"}
         raise DataError(
@@ -51,7 +52,8 @@ def load_file(
     if len({*texts, label}) != len(texts) + 1:
         given = ", ".join(map(quoted, (*texts, label)))
         raise DataError(f"{path}: columns {given} given, expected a different column for each text and the label")
-    table = read_table(path, texts if label is None else (*texts, label))
+    wanted = texts if label is None else (*texts, label)
+    table = file.read(wanted) if isinstance(file, InMemory) else read_table(file, wanted)
     origin = f"file {Path(path).name}"
     if label is None:
         first, *second = (checked_texts(table, column, empty_allowed=False) for column in texts)

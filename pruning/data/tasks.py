@@ -5,6 +5,8 @@ Columns, label words and label numbers are those of the Hugging Face copy of GLU
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pruning.data.task import Task
 from pruning.errors import ConfigError
 
@@ -152,10 +154,6 @@ def custom_task(
     """
     if name in TASKS:
         raise ConfigError(f"task {name!r}: is one of GLUE's, expected a name of its own")
-    classification = ("accuracy", "f1") if labels is not None and len(labels) == 2 else ("accuracy",)
-    regression = ("pearson", "spearman")
-    if not is_labelled:
-        classification, regression = ("agreement",), ("correlation",)
     return Task(
         name=name,
         title=title or name,
@@ -163,9 +161,22 @@ def custom_task(
         text=text,  # type: ignore[arg-type]  # one or two, checked in __post_init__
         label=label,
         labels=labels,
-        metrics=regression if labels is None else classification,
+        metrics=_own_metrics(labels, is_labelled),
         label_range=label_range,
     )
+
+
+def scored_as(task: Task, *, is_labelled: bool) -> Task:
+    """The task with the metrics of other examples: some with labels where it has none, or the other way round."""
+    return task if task.is_labelled == is_labelled else replace(task, metrics=_own_metrics(task.labels, is_labelled))
+
+
+def _own_metrics(labels: tuple[str, ...] | None, is_labelled: bool) -> tuple[str, ...]:
+    if not is_labelled:
+        return ("correlation",) if labels is None else ("agreement",)
+    if labels is None:
+        return ("pearson", "spearman")
+    return ("accuracy", "f1") if len(labels) == 2 else ("accuracy",)
 
 
 def _own_description(text: tuple[str, ...], label: str | None) -> str:

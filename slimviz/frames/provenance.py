@@ -1,12 +1,43 @@
-"""Where a study's numbers come from, in words: hardware, date, data."""
+"""What a study is about and where its numbers come from, in words: data, hardware, date."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from pruning.bert.shapes import BertShape
+from pruning.data.tasks import TASKS, Task
+from pruning.errors import one_line
 from pruning.study import Speed, Study
-from slimviz.theme import thread_text
+from slimviz.theme import listing, thread_text
+
+MOST_WORDS = 6  # of labels in a description
+LONGEST_WORD = 40  # characters
+
+
+def is_own(task: Task) -> bool:
+    """Whether a task is a user's own, so that GLUE has nothing to do with it."""
+    return task.name not in TASKS
+
+
+def description_text(study: Study) -> str:
+    """What a study is about in one line: GLUE's task, or the user's own file, its columns and the label words."""
+    task = study.task
+    if not is_own(task):
+        return task.description
+    source = one_line(study.document.provenance.data.source)
+    texts = listing([one_line(name, LONGEST_WORD) for name in task.text])
+    read = f"{source[:1].upper()}{source[1:]}, column{'s' if task.is_pair else ''} {texts}"
+    labels = "scores" if task.labels is None else label_words(task.labels)
+    if task.is_labelled:
+        return f"{read}; labels in {one_line(task.label, LONGEST_WORD)}: {labels}"
+    return f"{read}; no labels, its teacher ({one_line(study.document.backbone.name, LONGEST_WORD)}) answers: {labels}"
+
+
+def label_words(labels: tuple[str, ...]) -> str:
+    """Label words as a list, the first few of many."""
+    shown = [one_line(word, LONGEST_WORD) for word in labels[:MOST_WORDS]]
+    more = len(labels) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def provenance_text(study: Study) -> str:
@@ -24,9 +55,13 @@ def provenance_text(study: Study) -> str:
         f"commit {provenance.commit[:7]}" if provenance.commit else "no commit recorded",
         f"seed {provenance.seed}",
         f"{data.train.rows:,} training and {data.validation.rows:,} validation examples from {data.source}",
-        f"{seconds / 60:.0f} minutes on {where}" if seconds else where,
+        f"{_duration(seconds)} on {where}" if seconds else where,
     )
     return " · ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.0f} minutes"
 
 
 def conditions_text(speed: Speed) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pruning.data.task import SHARES
+from pruning.measure.fidelity import Fidelity
 from pruning.measure.intervals import Interval, Spread
 from pruning.study import Result, Speed, Study
 from pruning.variants import TEACHER, Variant, one_shot, post_training, slim
@@ -39,12 +40,15 @@ class Summary:
         key: the study's in the URL.
         title: the study as printed.
         metric: the main one, as printed.
+        is_labelled: whether labels say what is right; without, the main metric compares with the teacher's answers.
+        is_regression: whether answers are scores.
         budget: name of the budget.
         split: that all of this was measured on.
         floor: what knowing nothing scores.
         teacher: the teacher's score.
         slim: the slim network's.
         one_shot: the same before recovery.
+        fidelity: how closely the slim network follows its teacher, labels aside.
         others: further metrics: title, the slim network's value, the teacher's.
         interval: of the difference to the teacher.
         spread: of the slim network's main metric over the seeds that are stored.
@@ -62,12 +66,15 @@ class Summary:
     key: str
     title: str
     metric: str
+    is_labelled: bool
+    is_regression: bool
     budget: str
     split: str | None
     floor: float
     teacher: Scored
     slim: Scored
     one_shot: Scored
+    fidelity: Fidelity | None
     others: tuple[tuple[str, float | None, float | None], ...]
     interval: Interval | None
     spread: Spread | None
@@ -109,12 +116,15 @@ def summarise(key: str, study: Study, budget: str) -> Summary:
         key=key,
         title=study_title(key, study),
         metric=task.metric_title(),
+        is_labelled=task.is_labelled,
+        is_regression=task.is_regression,
         budget=budget,
         split=either.split if either else None,
         floor=study.document.floor[task.main_metric],
         teacher=_scored(study, teacher),
         slim=_scored(study, result),
         one_shot=_scored(study, cut),
+        fidelity=result.fidelity if result else None,
         others=tuple(
             (task.metric_title(name), _metric(result, name), _metric(teacher, name)) for name in task.metrics[1:]
         ),

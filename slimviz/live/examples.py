@@ -82,15 +82,18 @@ def draw(task: Task, split: str, source: str, most: int | None) -> Drawn:
             raise
         note = f"GLUE's validation split cannot be read here ({error}). The probe set takes its place."
         source, examples = "probe", load_examples(task, split, "probe")
-    available = len(examples)
     if source == "probe":
         title = "the probe set (written for this project)"
     else:
         title = f"GLUE {task.title} {split.replace('_', ' ')} ({'hub' if source == 'hub' else 'folder'})"
-    if most is not None and most < available:
-        chosen = np.sort(np.random.default_rng(SAMPLE_SEED).permutation(available)[:most])
-        examples = examples.take(chosen)
-    return Drawn(examples, available, title, note)
+    return Drawn(sampled(examples, most), len(examples), title, note)
+
+
+def sampled(examples: Examples, most: int | None) -> Examples:
+    """At most so many of the examples, drawn with one seed, in their order; None for all."""
+    if most is None or most >= len(examples):
+        return examples
+    return examples.take(np.sort(np.random.default_rng(SAMPLE_SEED).permutation(len(examples))[:most]))
 
 
 def _hub_answers() -> bool:

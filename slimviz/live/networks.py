@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pruning.errors import SlimVizError, StoreError
+from pruning.errors import BackboneError, MissingError, SlimVizError, StoreError, one_line
 from pruning.measure import network as measure
 from pruning.study import Study
+from pruning.study.networks import is_available, names_teacher
 from pruning.variants import TEACHER, Variant, slim
 from slimviz.frames.budgets import budgets
 from slimviz.theme import thread_text
@@ -25,6 +26,8 @@ from slimviz.theme import thread_text
 if TYPE_CHECKING:
     from pruning.measure.devices import DeviceInfo
 
+LOOKED_FOR_SECONDS = 60  # how long it is good to know whether a teacher is on this machine
+LONGEST_NAME = 60  # characters of a teacher's name in a sentence
 CACHED_NETWORKS = 6  # three studies' teachers and slim networks; a teacher of BERT-base's size takes 440 MB
 
 
@@ -42,6 +45,34 @@ class Network(measure.Network):
 def slim_budgets(study: Study) -> list[str]:
     """Budgets whose slim network's weights are here, the largest first."""
     return [budget for budget in budgets(study) if study.weights(slim(budget)) is not None]
+
+
+def teacher_problem(study: Study) -> str | None:
+    """Why a study's teacher cannot answer here, as a sentence; None where it can.
+
+    One that the study only names is looked for by its checksum, once in a while: its file may have gigabytes.
+    """
+    if names_teacher(study):
+        return _named_teacher_problem(str(study.folder), version(study), study)
+    if study.weights(TEACHER) is None:
+        return "The teacher's weights are not in this study."
+    return None
+
+
+@st.cache_data(max_entries=64, ttl=LOOKED_FOR_SECONDS, show_spinner="Looking for the teacher …")
+def _named_teacher_problem(folder: str, stored_version: int, _study: Study) -> str | None:
+    del folder, stored_version  # only part of the cache's key
+    from pruning.bert.backbones import find_recorded_backbone
+
+    recorded = _study.document.backbone
+    name = one_line(recorded.name, LONGEST_NAME)
+    try:
+        find_recorded_backbone(recorded.name, recorded.source, recorded.sha256, _study.folder.parent)
+    except MissingError:
+        return f"The study only names its teacher, {name}, which is not on this machine."
+    except (BackboneError, OSError) as error:
+        return f"The study only names its teacher, {name}, which cannot be taken from here ({one_line(error)})."
+    return None
 
 
 def version(study: Study) -> int:
@@ -88,7 +119,7 @@ def _spare_the_collector() -> None:
 def _load_network(folder: str, stored_version: int, variant: Variant, device: str, _study: Study) -> Network:
     del folder, stored_version  # only part of the cache's key
     where = f"{_study.name}/{variant}"
-    if _study.weights(variant) is None:
+    if not is_available(_study, variant):
         raise StoreError(f"{where}: no weights in the study folder")
     from pruning.study.networks import load_network as read_network
 

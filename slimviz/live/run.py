@@ -1,4 +1,4 @@
-"""One live run: teacher and slim answer the same labelled texts, batch by batch, and are timed in turns.
+"""One live run: teacher and slim answer the same texts, batch by batch, and are timed in turns.
 
 No Streamlit: the page consumes `LiveRun.steps()` and may stop between any two steps. What was done by then is whole:
 both networks have answered the same examples, so `rows()` compares them fairly after a stop, too.
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from pruning.data.examples import Examples
+from pruning.data.tasks import scored_as
 from pruning.measure.latency import summary
 from pruning.study import Study
 from pruning.variants import TEACHER
@@ -63,7 +64,7 @@ class LiveRun:
     Args:
         study: whose networks they are.
         networks: the teacher first, where it is there.
-        drawn: labelled examples, or None to measure speed alone (then `settings.length` must be given).
+        drawn: examples, with labels or without, or None to measure speed alone (then `settings.length` must be given).
         settings: what a person chose.
     """
 
@@ -193,19 +194,27 @@ class LiveRun:
         }
 
     def _scores(self, index: int) -> dict[str, Any]:
-        """Metrics, counts and, but for the teacher, the paired interval against it."""
-        from pruning.measure.metrics import floor
+        """Metrics, counts and, but for the teacher, the paired interval against it.
+
+        Without labels the teacher's answers take their place; it has no score itself then.
+        """
+        from pruning.measure.metrics import floor, predictions
         from pruning.measure.scoring import score_logits
 
         if self.drawn is None or not self.answered:
             return {}
-        task, labels = self.study.task, self.drawn.examples.labels[: self.answered]
+        examples = self.drawn.examples
+        task, labels = scored_as(self.study.task, is_labelled=examples.is_labelled), examples.labels[: self.answered]
         variants = [network.variant for network in self.networks]
         logits = {variant: np.concatenate(parts) for variant, parts in zip(variants, self._logits, strict=True)}
         lengths = {
             variant: (tokens / self.answered, truncated / self.answered)
             for variant, tokens, truncated in zip(variants, self._tokens, self._truncated, strict=True)
         }
+        if not examples.is_labelled:
+            if variants[index].is_teacher or TEACHER not in logits:
+                return {"tokens_per_text": lengths[variants[index]][0], "truncated": self._truncated[index]}
+            labels = predictions(task, logits[TEACHER])
         scored = score_logits(task, logits, labels, self.split, lengths=lengths)[index]
         row: dict[str, Any] = {
             "metric": task.main_metric,
@@ -215,6 +224,9 @@ class LiveRun:
             "tokens_per_text": scored.tokens_per_text,
             "truncated": self._truncated[index],
         }
+        if examples.is_labelled and scored.fidelity is not None:
+            agreed = {"agreement": scored.fidelity.agreement, "correlation": scored.fidelity.correlation}
+            row |= {name: value for name, value in agreed.items() if value is not None}
         if scored.interval is not None:
             row |= {
                 "difference": scored.interval.difference,

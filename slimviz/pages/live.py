@@ -5,30 +5,34 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from pruning.data.task import METRIC_TITLES, SHARES
 from pruning.errors import SlimVizError
 from pruning.study import Study
 from pruning.variants import Variant
 from slimviz import sentences, theme
 from slimviz.frames.results import study_title
-from slimviz.live.examples import data_choices, draw
+from slimviz.live.examples import Drawn, data_choices, draw
 from slimviz.live.networks import devices, threads_text
 from slimviz.live.run import BATCHES, LENGTHS, LiveRun, RunSettings
+from slimviz.live.upload import read_upload
 from slimviz.widgets import networks
 from slimviz.widgets.guard import guard
 from slimviz.widgets.networks import Choice
+from slimviz.widgets.run_result import REAL, result_table, score_sentence, speed_sentence, stored_sentence
+from slimviz.widgets.upload import FileChoice, choose_file
 
 RUNNING = "live:running"  # session: the run whose rows are not kept yet
 RUNS = "live:runs"  # session: rows of the runs done, the newest last
 KEPT_RUNS = 50
 EXAMPLE_COUNTS = (64, 128, 256, 512, 1024)
 DEFAULT_EXAMPLES = 256
-REAL = "real texts"
+FILE = "file"  # the data are the visitor's own
+UPLOADED = "uploaded"  # what rows call its split
 DRAW_SECONDS = 0.1  # between two drawings of the progress bar: each costs the measured machine some work
 
 
@@ -36,33 +40,83 @@ def render() -> None:
     """Draw the page."""
     choice = networks.choose("live")
     _keep_interrupted()
-    asked = _form(choice)
+    asked = _choose_data(choice)
+    settings = _form(choice, asked)
     place = st.container()
-    if asked is not None:
+    if settings is not None:
         with place:
-            _run(choice, *asked)
+            _run(choice, settings, asked)
     runs: list[list[dict[str, Any]]] = st.session_state.get(RUNS, [])
     if runs:
         _show_latest(choice, runs[-1])
         _show_all(runs)
-    elif asked is None:
+    elif settings is None:
         place.caption("Nothing has been measured in this session yet.")
 
 
 # Settings
 
 
-def _form(choice: Choice) -> tuple[RunSettings, str, str | None, int | None] | None:
-    """What to run: settings, split, source and number of examples; None until it is sent."""
+@dataclass(frozen=True)
+class Asked:
+    """Which examples a run is to answer.
+
+    Attributes:
+        split: one of the task's validation splits.
+        source: of a `DataChoice`, or None for no examples of GLUE's or the probe set.
+        file: the visitor's own, or None.
+        most: how many examples at most; None for all.
+        is_usable: not where a line says what is wrong with the file.
+    """
+
+    split: str
+    source: str | None = None
+    file: FileChoice | None = None
+    most: int | None = None
+    is_usable: bool = True
+
+
+def _choose_data(choice: Choice) -> Asked:
+    """Where the examples come from; outside the form, since a file's columns can be chosen only once it is there."""
     task = choice.study.task
+    sources = {entry.source: theme.plain(entry.title) for entry in data_choices(task)} | {FILE: "A file of your own"}
+    split, file, is_usable = task.validation[0], None, True
+    with st.container(border=True):
+        source, place = FILE, st.container()
+        if len(sources) > 1:
+            left, place = st.columns([1, 2])
+            with left:
+                source = st.radio("Data", list(sources), format_func=sources.get, key=f"live-data-{task.name}")
+        with place:
+            if source == FILE:
+                has_teacher = any(variant.is_teacher for variant in choice.variants)
+                file, is_usable = choose_file(task, has_teacher=has_teacher)
+            elif len(task.validation) > 1:
+                split = st.selectbox("Split", task.validation, format_func=_split_title, key="live-split")
+            most = _choose_number() if file is not None or source != FILE else None
+    return Asked(str(split), None if source == FILE else source, file, most, is_usable)
+
+
+def _choose_number() -> int | None:
+    return st.selectbox(
+        "Examples",
+        [*EXAMPLE_COUNTS, None],
+        index=EXAMPLE_COUNTS.index(DEFAULT_EXAMPLES),
+        format_func=lambda count: "all" if count is None else f"at most {count}",
+        key="live-examples",
+    )
+
+
+def _form(choice: Choice, asked: Asked) -> RunSettings | None:
+    """How to run; None until it is sent."""
     with st.spinner("Looking at what this machine offers …"):
         offered, threads = devices(), threads_text()
-    sources = {entry.source: theme.plain(entry.title) for entry in data_choices(task)}
+    has_texts = asked.source is not None or asked.file is not None
     longest = choice.study.document.config.max_length
     timed = [length for length in LENGTHS if length <= longest] or [longest]
-    lengths: list[str | int] = [*([REAL] if sources else []), *timed]
+    lengths: list[str | int] = [*([REAL] if has_texts else []), *timed]
     with st.form("live-form"):
-        left, middle, right = st.columns(3)
+        left, right = st.columns(2)
         with left:
             device = st.radio(
                 "Device",
@@ -80,45 +134,22 @@ def _form(choice: Choice) -> tuple[RunSettings, str, str | None, int | None] | N
                     disabled=True,
                     key="live-missing-devices",
                 )
-        with middle:
+        with right:
             batch = st.segmented_control(
                 "Batch (texts at once)", BATCHES, default=BATCHES[0], required=True, key="live-batch"
             )
             length = st.selectbox(
                 "Length timed (tokens)",
                 lengths,
-                key="live-length",
+                key=f"live-length-{'texts' if has_texts else 'alone'}",  # texts, once they are there, come first
                 help="Real texts: the examples as they are, each network with its own tokenizer.",
             )
             st.caption(f"On the CPU torch computes with {threads} here.")
-        with right:
-            source, split, most = None, task.validation[0], None
-            if sources:
-                source = st.radio(
-                    "Data",
-                    list(sources),
-                    format_func=sources.get,
-                    key=f"live-data-{task.name}",
-                )
-                if len(task.validation) > 1:
-                    split = st.selectbox("Split", task.validation, format_func=_split_title, key="live-split")
-                most = st.selectbox(
-                    "Examples",
-                    [*EXAMPLE_COUNTS, None],
-                    index=EXAMPLE_COUNTS.index(DEFAULT_EXAMPLES),
-                    format_func=lambda count: "all" if count is None else f"at most {count}",
-                    key="live-examples",
-                )
-            else:
-                st.caption(
-                    "No labelled examples of this task can be found from here, so speed alone is measured. "
-                    f"`python -m pruning measure {choice.study.name} --validation-file ...` "
-                    "scores it on a file of yours."
-                )
-        if not st.form_submit_button("Measure now", type="primary", icon=":material/play_arrow:"):
+        if not st.form_submit_button(
+            "Measure now", type="primary", icon=":material/play_arrow:", disabled=not asked.is_usable
+        ):
             return None
-    settings = RunSettings(str(device), int(batch or 1), None if length == REAL else int(length))
-    return settings, str(split), source, most
+    return RunSettings(str(device), int(batch or 1), None if length == REAL else int(length))
 
 
 def _split_title(split: str) -> str:
@@ -128,16 +159,14 @@ def _split_title(split: str) -> str:
 # Running
 
 
-def _run(choice: Choice, settings: RunSettings, split: str, source: str | None, most: int | None) -> None:
+def _run(choice: Choice, settings: RunSettings, asked: Asked) -> None:
     try:
         loaded = networks.load(choice, settings.device)
-        drawn = None
-        if source is not None:
-            with st.spinner("Reading the examples …"):
-                drawn = draw(choice.study.task, split, source, most)
-            if drawn.note:
-                st.warning(theme.plain(drawn.note))
-        run = LiveRun(choice.study, loaded, drawn, settings, split)
+        with st.spinner("Reading the examples …"):
+            drawn = _examples(choice.study, asked)
+        if drawn is not None and drawn.note:
+            st.warning(theme.plain(drawn.note))
+        run = LiveRun(choice.study, loaded, drawn, settings, UPLOADED if asked.file else asked.split)
         st.session_state[RUNNING] = run
         place = st.empty()
         with place.container():
@@ -154,6 +183,12 @@ def _run(choice: Choice, settings: RunSettings, split: str, source: str | None, 
     except SlimVizError as error:
         st.session_state.pop(RUNNING, None)
         st.error(theme.plain(str(error)))
+
+
+def _examples(study: Study, asked: Asked) -> Drawn | None:
+    if asked.file is not None:
+        return read_upload(asked.file.file, asked.file.columns, study, asked.most)
+    return None if asked.source is None else draw(study.task, asked.split, asked.source, asked.most)
 
 
 def _keep(run: LiveRun) -> None:
@@ -197,98 +232,6 @@ def _show_latest(choice: Choice, rows: Sequence[dict[str, Any]]) -> None:
                 st.caption(stored)
             if said := sentences.study_sentence(study_title(choice.key, choice.study), choice.study):
                 st.caption(theme.plain(said))
-
-
-def stored_sentence(study: Study, variants: Sequence[Variant]) -> str | None:
-    """What the study itself says of these networks, for comparison; None where it says nothing."""
-    said = []
-    for variant in variants:
-        result = study.result(variant)
-        if result is not None:
-            score = theme.score_text(result.metrics[study.task.main_metric])
-            said.append(f"{networks.name(variant).lower()} {score} ({theme.count_text(result.correct, result.count)})")
-    if not said:
-        return None
-    metric = theme.plain(metric_name(study.task.main_metric))
-    return f"Stored with the study, {metric} on its whole validation split: {theme.plain(theme.listing(said))}."
-
-
-def network_name(row: dict[str, Any]) -> str:
-    """A row's network as a sentence begins with it."""
-    return networks.name(Variant.parse(row["network"]))
-
-
-def metric_name(metric: str) -> str:
-    """A metric's name inside a sentence: "accuracy", "MCC", "Pearson"."""
-    return metric if metric in SHARES else METRIC_TITLES.get(metric, metric)
-
-
-def metric_text(row: dict[str, Any]) -> str:
-    """A row's main metric with its count: "0.922 accuracy (118/128 right)"."""
-    count = f" ({row['correct']}/{row['examples']} right)" if row["correct"] is not None else ""
-    return f"{theme.score_text(row[row['metric']])} {metric_name(row['metric'])}{count}"
-
-
-def interval_text(row: dict[str, Any]) -> str:
-    """A difference with its interval: "−2.3 points, 95% interval −6.3 to +1.6"."""
-    low, high = theme.points_text(row["low"]), theme.points_text(row["high"])
-    return f"{theme.points_text(row['difference'])} points, 95% interval {low} to {high}"
-
-
-def score_sentence(rows: Sequence[dict[str, Any]]) -> str | None:
-    """What the networks got right, on what, as Markdown; None where nothing was answered."""
-    if "metric" not in rows[0]:
-        return None
-    first = rows[0]
-    of = f" of {first['examples_available']:,}" if first["examples"] < first["examples_available"] else ""
-    where = f"On {first['examples']:,}{of} examples of {theme.plain(first['data'])}: "
-    said = [f"{network_name(row).lower()} reaches **{theme.plain(metric_text(row))}**" for row in rows]
-    sentence = where + theme.listing(said)
-    if "difference" in rows[-1]:
-        sentence += f" ({interval_text(rows[-1])})"
-    return f"{sentence}. Always the most frequent answer would score {theme.score_text(first['floor'])}."
-
-
-def speed_sentence(rows: Sequence[dict[str, Any]]) -> str | None:
-    """How fast the networks were, on what, as Markdown; None where nothing was timed."""
-    if "median_ms" not in rows[0]:
-        return None
-    first, last = rows[0], rows[-1]
-    length = "the real texts" if first["length"] == REAL else f"texts of {first['length']} tokens"
-    device = networks.device_title(first["device"])
-    threads = f", {theme.thread_text(first['threads'])}" if device == "CPU" else ""
-    where = f"{device}{threads}, batch {first['batch']}, {length}, {first['timed_batches']} batches timed"
-    times = [f"{network_name(row).lower()} takes {theme.milliseconds_text(row['median_ms'])}" for row in rows]
-    sentence = f"A batch ({where}): " + theme.listing(times) + " in the median"
-    if len(rows) == 2 and last.get("speedup"):
-        sentence += f", so slim is **{theme.times_text(last['speedup'])}** as fast"
-    return sentence + "."
-
-
-def rate_text(rate: float | None) -> str:
-    """Texts a second, without false precision."""
-    return theme.UNKNOWN if rate is None else f"{rate:.1f}" if rate < 10 else f"{rate:,.0f}"
-
-
-def result_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """One line a network, as printed."""
-    lines = []
-    for row in rows:
-        line: dict[str, str] = {"Network": network_name(row)}
-        if "metric" in row:
-            for metric, title in METRIC_TITLES.items():
-                if metric in row:
-                    line[title] = theme.score_text(row[metric])
-            line["Right"] = theme.count_text(row["correct"], row["examples"])
-            line["Against the teacher"] = interval_text(row) if "difference" in row else theme.UNKNOWN
-            line["Retention"] = theme.percent_text(row.get("retention"))
-            line["Retention above floor"] = theme.percent_text(row.get("retention_above_floor"))
-        line["Median"] = theme.milliseconds_text(row.get("median_ms"))
-        line["95th percentile"] = theme.milliseconds_text(row.get("p95_ms"))
-        line["Texts a second"] = rate_text(row.get("texts_per_second"))
-        line["Speed-up"] = theme.times_text(row.get("speedup"))
-        lines.append(line)
-    return pd.DataFrame(lines)
 
 
 def _show_all(runs: Sequence[Sequence[dict[str, Any]]]) -> None:

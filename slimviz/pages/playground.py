@@ -11,8 +11,9 @@ import streamlit as st
 from pruning.data.examples import Examples
 from pruning.data.sources import load_examples
 from pruning.data.tasks import Task
-from pruning.errors import DataError, SlimVizError
+from pruning.errors import DataError, SlimVizError, one_line
 from slimviz import theme
+from slimviz.frames.provenance import description_text, is_own
 from slimviz.live.answers import Answer, predict
 from slimviz.live.networks import threads_text, version
 from slimviz.live.typed_text import clean, field_title, is_mostly_other_script
@@ -20,6 +21,7 @@ from slimviz.widgets import networks
 from slimviz.widgets.networks import Choice
 
 EXAMPLES_SHOWN = 8
+LONGEST_TITLE = 80  # characters of a column's name above its field
 LONGEST_EXAMPLE = 110  # characters a text: what a select box can show
 FEWEST_RUNS = 3  # timed passes of one text below which no speed-up is quoted
 ASKED = "playground:asked"  # session: the texts last asked about
@@ -30,7 +32,7 @@ def render() -> None:
     """Draw the page."""
     choice = networks.choose("playground")
     task = choice.study.task
-    st.markdown(f"**{theme.plain(task.title)}:** {theme.plain(task.description)}")
+    st.markdown(f"**{theme.plain(task.title)}:** {theme.plain(description_text(choice.study))}")
     examples = _probe_examples(task)
     if examples is not None:
         _choose_example(choice, examples)
@@ -38,7 +40,7 @@ def render() -> None:
     asked = st.session_state.get(ASKED, ())
     if len(asked) != len(task.text):
         return
-    cleaned = [clean(raw, field_title(column)) for raw, column in zip(asked, task.text, strict=True)]
+    cleaned = [clean(raw, _title(column)) for raw, column in zip(asked, task.text, strict=True)]
     problems = [text.problem for text in cleaned if text.problem]
     for problem in problems:
         st.warning(theme.plain(problem))
@@ -70,6 +72,10 @@ def pick(examples: Examples, number: int = EXAMPLES_SHOWN) -> list[int]:
     half = (len(picked) + 1) // 2  # then low and high in turns, so that the first few already differ
     turns = [n for pair in zip(picked[:half], [*picked[half:], None], strict=False) for n in pair if n is not None]
     return [int(n) for n in turns]
+
+
+def _title(column: str) -> str:
+    return one_line(field_title(column), LONGEST_TITLE)
 
 
 def _field_keys(task: Task) -> list[str]:
@@ -115,12 +121,13 @@ def _type(choice: Choice) -> None:
         st.session_state[ASKED] = tuple(str(st.session_state[key] or "") for key in keys)
         st.session_state[_example_key(choice)] = None
 
+    placeholder = "Type a text" if is_own(task) else "English text"  # nobody knows a stranger's network's languages
     with st.form("playground-form"):
         for number, (column, key) in enumerate(zip(task.text, keys, strict=True)):
             if key not in st.session_state:  # what was asked comes back with the page
                 st.session_state[key] = asked[number] if len(asked) == len(keys) else ""
             # No max_chars: the browser would silently refuse a longer paste as a whole.
-            st.text_area(theme.plain(field_title(column)), key=key, height=80, placeholder="English text")
+            st.text_area(theme.plain(_title(column)), key=key, height=80, placeholder=placeholder)
         whom = "both networks" if len(choice.variants) == 2 else "the network"
         st.form_submit_button(f"Ask {whom}", type="primary", on_click=send)
 
@@ -147,7 +154,7 @@ def _ask(choice: Choice, texts: list[str]) -> list[Answer]:
 
 def _show(choice: Choice, answers: list[Answer], texts: list[str], notes: list[str], examples: Examples | None) -> None:
     task = choice.study.task
-    if any(is_mostly_other_script(text) for text in texts):
+    if not is_own(task) and any(is_mostly_other_script(text) for text in texts):
         notes = [*notes, "The networks were trained on English: of other scripts they know little more than letters."]
     is_readable = any(answer.is_readable for answer in answers)
     if is_readable:
@@ -172,14 +179,10 @@ def _show(choice: Choice, answers: list[Answer], texts: list[str], notes: list[s
         st.caption(f"This is an example of the probe set, labelled **{theme.plain(label)}** there.")
 
 
-def label_text(label: str) -> str:
-    """A label word as printed: "not_equivalent" is "not equivalent"."""
-    return label.replace("_", " ")
-
-
-def score_range(task: Task) -> tuple[float, float]:
-    """Lowest and highest score of a regression; 0 to 1 where the task does not say."""
-    return task.label_range or (0.0, 1.0)
+def label_text(task: Task, number: int) -> str:
+    """A label word as printed: GLUE's "not_equivalent" is "not equivalent"; those of a user's own task as they are."""
+    label = (task.labels or ())[number]
+    return label if is_own(task) else label.replace("_", " ")
 
 
 def sentence(task: Task, answers: Sequence[Answer]) -> str:
@@ -189,13 +192,13 @@ def sentence(task: Task, answers: Sequence[Answer]) -> str:
         if answer.probabilities is None or task.labels is None or answer.label is None:
             said.append(f"**{answer.score:.2f}**")
         else:
-            label = theme.plain(label_text(task.labels[answer.label]))
+            label = theme.plain(label_text(task, answer.label))
             said.append(f"**{label}** ({max(answer.probabilities):.1%})")
     if len(answers) == 1:
         return f"{networks.name(answers[0].variant)} says {said[0]}."
     teacher, slim = answers
     if teacher.score is not None and slim.score is not None:
-        highest = f" on a scale to {score_range(task)[1]:g}" if task.label_range else ""
+        highest = f" on a scale to {task.label_range[1]:g}" if task.label_range else ""
         agreement = f"Teacher {said[0]}, slim {said[1]}{highest}: {abs(teacher.score - slim.score):.2f} apart."
     elif teacher.label == slim.label:
         agreement = f"They agree: teacher {said[0]}, slim {said[1]}."
@@ -217,25 +220,31 @@ def speed_sentence(teacher: Answer, slim: Answer) -> str:
 def bars(task: Task, answer: Answer, colour: str, track: str) -> str:
     """A bar for each label's probability, or one for the score, as HTML that says the number too."""
     if answer.probabilities is None:
-        low, high = score_range(task)
         score = answer.score or 0.0
-        rows = [("score", f"{score:.2f}", (score - low) / (high - low))]
-        if task.label_range:
-            rows = [(f"score, {low:g} to {high:g}", f"{score:.2f}", (score - low) / (high - low))]
+        if task.label_range is None:  # nobody knows what a full bar would be
+            return _bar("score", f"{score:.2f}", None, colour, track)
+        low, high = task.label_range
+        rows = [(f"score, {low:g} to {high:g}", f"{score:.2f}", (score - low) / (high - low))]
     else:
-        labels = task.labels or ()
-        rows = [(label_text(label), f"{p:.1%}", p) for label, p in zip(labels, answer.probabilities, strict=True)]
+        rows = [(label_text(task, number), f"{p:.1%}", p) for number, p in enumerate(answer.probabilities)]
     return "".join(_bar(label, number, min(1.0, max(0.0, share)), colour, track) for label, number, share in rows)
 
 
-def _bar(label: str, number: str, share: float, colour: str, track: str) -> str:
+def _bar(label: str, number: str, share: float | None, colour: str, track: str) -> str:
+    """A label and its number, and a bar where it is a share of something."""
     shape = "height:0.6rem;border-radius:0.3rem"
+    bar = (
+        ""
+        if share is None
+        else (
+            f'<div aria-hidden="true" style="{shape};background:{track}">'
+            f'<div style="{shape};background:{colour};width:{share:.1%}"></div></div>'
+        )
+    )
     return (
         '<div style="margin-bottom:0.6rem"><div style="display:flex;justify-content:space-between;gap:1rem">'
         f'<span style="overflow-wrap:anywhere">{html.escape(label)}</span>'
-        f'<span style="font-variant-numeric:tabular-nums">{number}</span></div>'
-        f'<div aria-hidden="true" style="{shape};background:{track}">'
-        f'<div style="{shape};background:{colour};width:{share:.1%}"></div></div></div>'
+        f'<span style="font-variant-numeric:tabular-nums">{number}</span></div>{bar}</div>'
     )
 
 
@@ -267,5 +276,5 @@ def _label_of_example(task: Task, texts: list[str], examples: Examples | None) -
     for number in range(len(examples)):
         if [" ".join(text.split()) for text in _example_texts(examples, number)] == texts:
             value = examples.labels[number]
-            return f"{value:.1f}" if task.labels is None else label_text(task.labels[int(value)])
+            return f"{value:.1f}" if task.labels is None else label_text(task, int(value))
     return None

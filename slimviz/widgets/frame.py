@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from slimviz import loaders, sentences, theme
+from slimviz import loaders, sentences, theme, without_labels
 from slimviz.frames.results import Summary
 from slimviz.loaders import Library
 from slimviz.widgets.appearance import follow_theme
@@ -17,6 +17,7 @@ STYLE = """<style>
 @media (max-width: 640px) {
   [class*="st-key-cells-"] [data-testid="stColumn"] {min-width: 44% !important; flex: 1 1 44% !important}
   [class*="st-key-cells-"] [data-testid="stColumn"]:nth-child(5) {min-width: 100% !important}
+  [class*="st-key-cells-"] [data-testid="stMetricLabel"] * {white-space: normal !important}
 }
 </style>"""
 
@@ -43,8 +44,12 @@ def begin(module: str) -> Library:
 
 
 def warn_of_teacher(row: Summary) -> None:
-    """Say where a teacher is not clearly above its floor."""
-    if caution := sentences.teacher_sentence(row.title, row.teacher, row.floor):
+    """Say where a teacher is not clearly above its floor, or where agreement with it says little."""
+    if row.is_labelled:
+        caution = sentences.teacher_sentence(row.title, row.teacher, row.floor)
+    else:
+        caution = without_labels.caution(row)
+    if caution:
         st.markdown(f":material/warning: {theme.plain(caution)}")
 
 

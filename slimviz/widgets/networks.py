@@ -9,7 +9,7 @@ import streamlit as st
 from pruning.study import Study
 from pruning.variants import TEACHER, Variant, slim
 from slimviz import theme
-from slimviz.live.networks import Network, load_networks, slim_budgets
+from slimviz.live.networks import Network, load_networks, slim_budgets, teacher_problem
 from slimviz.widgets.choices import choose_budget, choose_study
 from slimviz.widgets.frame import begin
 
@@ -40,15 +40,15 @@ def choose(module: str) -> Choice:
     with right:
         explanation = "Only budgets whose weights are stored can answer."
         budget = choose_budget(shipped, without_weights=study.selections, explanation=explanation) if shipped else None
-    has_teacher = study.weights(TEACHER) is not None
-    if budget is None and not has_teacher:
+    problem = teacher_problem(study)
+    if budget is None and problem:
         st.info("This study holds numbers but no weights, so nothing can answer. `python -m pruning run` stores both.")
         st.stop()
     if budget is None:
         st.info("This study holds no slim network's weights: the teacher answers alone.")
-    elif not has_teacher:
-        st.info("The teacher's weights are not in this study: the slim network answers alone.")
-    names = ((TEACHER,) if has_teacher else ()) + ((slim(budget),) if budget else ())
+    elif problem:
+        st.info(f"{theme.plain(problem.removesuffix('.'))}: the slim network answers alone.")
+    names = (() if problem else (TEACHER,)) + ((slim(budget),) if budget else ())
     return Choice(key, study, names)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.conftest import PHONE, overflow, settle
+from tests.factories.own_study import ELSEWHERE, own_task, write_own_study
 from tests.factories.tiny_study import probe_rows, write_tiny_study
 
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ def live_server(browser: Browser, start_server: Callable[..., str], tmp_path_fac
     """A dashboard on a study whose networks load, and on a folder with made-up validation examples."""
     folder = tmp_path_factory.mktemp("tiny")
     write_tiny_study(folder, name="tiny-sst2")
+    write_own_study(folder, own_task(), name="own-reviews")
     glue = tmp_path_factory.mktemp("glue")
     rows = "".join(f"{row['sentence']}\t{row['label']}\n" for row in probe_rows("sst2", MANY))
     (glue / "SST-2").mkdir()
     (glue / "SST-2" / "dev.tsv").write_text(f"sentence\tlabel\n{rows}")
-    return start_server(folder, SLIMVIZ_GLUE=str(glue))
+    return start_server(folder, SLIMVIZ_GLUE=str(glue), SLIMVIZ_BACKBONES=str(folder / ELSEWHERE))
 
 
 def on_the_probe_set(page: Page) -> None:
@@ -105,3 +107,36 @@ def test_it_fits_on_a_phone(visit: Callable[..., Page], live_server: str) -> Non
     page.wait_for_selector("text=Latest run")
     settle(page)
     assert overflow(page) <= 0
+
+
+def test_a_file_is_uploaded_its_columns_chosen_and_its_texts_answered(
+    visit: Callable[..., Page], live_server: str
+) -> None:
+    page = visit("/live?study=own-reviews", base=live_server, size=PHONE)
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+    field = page.locator("[data-testid=stFileUploader] input[type=file]")
+    field.set_input_files({"name": "broken.parquet", "mimeType": "", "buffer": b"PAR1"})
+    page.wait_for_selector("text=broken.parquet: is not parquet")
+    markup = "<img src=x onerror=alert(1)>"
+    long = 4_000 * " film"  # 64 of them: more than a web server keeps in memory by itself
+    rows = "".join(f"{markup} good {number}{long},{('meh', 'great_stuff')[number % 2]}\n" for number in range(64))
+    content = f"texts,{markup}\n{rows}".encode()
+    field.set_input_files({"name": f"{markup}.csv", "mimeType": "text/csv", "buffer": content})
+    page.wait_for_selector("text=Column of the labels")
+    page.get_by_role("radio", name="32", exact=True).click()
+    measure(page)
+    page.wait_for_selector("text=Latest run: own-reviews")
+    settle(page)
+    words = page.inner_text(MAIN)
+    assert f"On 64 examples of your file {markup}.csv, without labels: the slim network" in words.replace("\u2060", "")
+    assert re.search(r"gives the teacher's answer to \d+\.\d% \(\d+/64\)", words)
+    page.get_by_role("combobox", name="Column of the labels").click()
+    page.get_by_role("option", name=markup).click()
+    settle(page)
+    measure(page)
+    page.wait_for_selector("text=Labels aside, slim gives the teacher's answer")
+    settle(page)
+    assert re.search(r"accuracy \(\d+/64 right\)", page.inner_text(MAIN))
+    assert overflow(page) <= 0
+    assert not dialogs

@@ -168,6 +168,10 @@ def test_whether_a_map_is_true() -> None:
     alone = msgspec.structs.replace(ablation, random=())
     assert str(sentences.truth_sentence(alone, "alpha")).endswith("(1,200 validation examples).")
     assert sentences.truth_sentence(msgspec.structs.replace(ablation, floor=0.9), "alpha") is None
+    below = msgspec.structs.replace(ablation, floor=0.89)
+    assert "keeps 0% of what it has above its floor (1,200 validation examples); in random orders 0% to 0%." in str(
+        sentences.truth_sentence(below, "alpha")
+    )
     assert sentences.truth_sentence(ablation, "magnitude") is None
     assert sentences.truth_sentence(None, "alpha") is None
 

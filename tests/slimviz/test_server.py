@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import streamlit as st
+from starlette.formparsers import MultiPartParser
+from starlette.requests import Request
 
 from slimviz import server
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
@@ -51,3 +58,35 @@ def test_a_browser_is_opened_unless_headless(monkeypatch: pytest.MonkeyPatch, he
         time.sleep(0.2)
     assert len(opened) == (0 if headless else 1)
     assert all(address.startswith("http://") for address in opened)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_uploads_stay_in_memory(monkeypatch: pytest.MonkeyPatch, kept: bool) -> None:
+    """Streamlit reads what visitors send with this very call, which rolls larger files over to the disk."""
+    monkeypatch.setattr(MultiPartParser, "spool_max_size", MultiPartParser.spool_max_size)
+    if kept:
+        server.keep_uploads_in_memory()
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n'
+    body = head + b"a" * (20 * 2**20) + b"\r\n--x--\r\n"
+    scope = {"type": "http", "method": "PUT", "headers": [(b"content-type", b"multipart/form-data; boundary=x")]}
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def rolled() -> bool:
+        async with Request(scope, receive).form() as form:
+            file = form["file"].file  # type: ignore[union-attr]
+            return bool(file._rolled)
+
+    found: list[bool] = []
+    thread = threading.Thread(target=lambda: found.append(asyncio.run(rolled())))  # see above
+    thread.start()
+    thread.join()
+    assert found == [not kept]
+
+
+def test_the_app_keeps_uploads_in_memory() -> None:
+    script = "import app; from starlette.formparsers import MultiPartParser; print(MultiPartParser.spool_max_size)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout) == 21 * 2**20  # what the server takes, and the form around it

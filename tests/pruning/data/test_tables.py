@@ -12,7 +12,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from pruning.data import tables
+from pruning.data import opened, parquet
 from pruning.data.tables import read_table, tab_separated
 from pruning.errors import DataError
 
@@ -123,7 +123,7 @@ def test_files_that_are_too_large_are_not_read(tmp_path: Path, monkeypatch: pyte
     assert len(read_table(path)) == 3
     for limit, message in (("MOST_BYTES", r"has \d+ bytes"), ("MOST_ROWS", r"has \d (rows|lines)")):
         with monkeypatch.context() as patch:
-            patch.setattr(tables, limit, 2)
+            patch.setattr(opened, limit, 2)
             assert re.search(rf"{message}, expected at most 2$", complaint(path))
 
 
@@ -185,7 +185,7 @@ def test_numbers_of_every_type_of_parquet(tmp_path: Path) -> None:
 def test_parquet_in_pieces_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
     texts = [None if number % 7 == 0 else f"text {number % 11} {number if number % 2 else ''}" for number in range(100)]
     path = write_parquet(tmp_path / "x.parquet", {"a": texts, "b": range(100)}, row_group_size=30)
-    monkeypatch.setattr(tables, "ROWS_AT_ONCE", chunk)
+    monkeypatch.setattr(parquet, "ROWS_AT_ONCE", chunk)
     assert read_table(path).columns == {"a": texts, "b": list(range(100))}
 
 

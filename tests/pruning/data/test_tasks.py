@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pruning.data.tasks import TASKS, Task, custom_task, get_task, official_rows
+from pruning.data.tasks import TASKS, Task, custom_task, get_task, official_rows, scored_as
 from pruning.errors import ConfigError
 
 
@@ -112,3 +112,16 @@ def test_custom_tasks() -> None:
 def test_contradictory_custom_tasks_are_refused(name: str, text: tuple[str, ...], labels: tuple[str, ...]) -> None:
     with pytest.raises(ConfigError, match="expected"):
         custom_task(name, text, labels)
+
+
+def test_a_task_is_scored_as_its_examples_are_labelled() -> None:
+    for name, without, own in (
+        ("sst2", "agreement", ("accuracy", "f1")),
+        ("stsb", "correlation", ("pearson", "spearman")),
+    ):
+        task = get_task(name)
+        assert scored_as(task, is_labelled=True) is task
+        unlabelled = scored_as(task, is_labelled=False)
+        assert (unlabelled.metrics, unlabelled.is_labelled) == ((without,), False)
+        assert scored_as(unlabelled, is_labelled=False) is unlabelled
+        assert scored_as(unlabelled, is_labelled=True).metrics == own

@@ -66,6 +66,7 @@ def test_before_a_run(open_page: Callable[..., AppTest], tiny_folder: Path) -> N
     assert radio(page, "Data").options == [
         "GLUE validation, from the Hugging Face hub",
         "Probe set, written for this project",
+        "A file of your own",
     ]
 
 
@@ -208,13 +209,12 @@ def test_damaged_weights_are_said_and_the_other_goes_on(open_page: Callable[...,
     assert list(page.dataframe[0].value["Network"]) == ["The teacher"]
 
 
-def test_a_task_of_one_s_own_is_timed_and_told_how_to_be_scored(
-    open_page: Callable[..., AppTest], tmp_path: Path
-) -> None:
+def test_a_task_of_one_s_own_is_timed_without_a_file(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
     folder = write_tiny_study(tmp_path / "studies", name="mine")
     edit(folder, lambda document: document["task"].update(name="mine", title="Mine"))
     page = open_page("live", tmp_path / "studies")
-    assert "python -m pruning measure mine --validation-file" in said(page)
+    assert "Without a file, speed alone is measured, on made-up texts." in said(page)
+    assert not any(radio.label == "Data" for radio in page.radio)
     assert "real texts" not in box(page, "Length timed (tokens)").options
     page = measure(page)
     assert not page.exception
@@ -236,51 +236,3 @@ def test_an_answer_that_is_no_number_is_one_line(open_page: Callable[..., AppTes
     assert not page.exception
     assert "not finite" in page.error[0].value
     assert not page.run().exception
-
-
-ROW = {
-    "study": "sst2",
-    "network": "teacher",
-    "status": "complete",
-    "device": "cuda:0",
-    "threads": 1,
-    "data": "the probe set (written for this project)",
-    "examples": 128,
-    "examples_available": 128,
-    "metric": "accuracy",
-    "accuracy": 121 / 128,
-    "correct": 121,
-    "floor": 0.5,
-    "batch": 32,
-    "length": 64,
-    "timed_batches": 30,
-    "median_ms": 10.0,
-    "p95_ms": 12.0,
-    "texts_per_second": 3200.0,
-    "speedup": 1.0,
-}
-SLIM_ROW = ROW | {
-    "network": "slim-10",
-    "accuracy": 118 / 128,
-    "correct": 118,
-    "difference": -3 / 128,
-    "low": -0.0625,
-    "high": 0.0156,
-    "median_ms": 2.5,
-    "speedup": 4.0,
-}
-
-
-def test_sentences() -> None:
-    assert live_page.score_sentence([ROW, SLIM_ROW]).replace("\\", "") == (  # type: ignore[union-attr]
-        "On 128 examples of the probe set (written for this project): the teacher reaches "
-        "**0.945 accuracy (121/128 right)** and the slim network (10%) reaches **0.922 accuracy (118/128 right)** "
-        "(−2.3 points, 95% interval −6.2 to +1.6). Always the most frequent answer would score 0.500."
-    )
-    assert live_page.speed_sentence([ROW, SLIM_ROW]) == (
-        "A batch (CUDA 0, batch 32, texts of 64 tokens, 30 batches timed): the teacher takes 10.0 ms and the slim "
-        "network (10%) takes 2.5 ms in the median, so slim is **4.0×** as fast."
-    )
-    assert live_page.rate_text(3.14159) == "3.1"
-    assert live_page.rate_text(3200.4) == "3,200"
-    assert live_page.rate_text(None) == "–"

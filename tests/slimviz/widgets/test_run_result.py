@@ -1,0 +1,110 @@
+"""What a live run found, in words and as a table."""
+
+from __future__ import annotations
+
+from slimviz.widgets import run_result
+
+ROW = {
+    "study": "sst2",
+    "network": "teacher",
+    "status": "complete",
+    "device": "cuda:0",
+    "threads": 1,
+    "data": "the probe set (written for this project)",
+    "examples": 128,
+    "examples_available": 128,
+    "metric": "accuracy",
+    "accuracy": 121 / 128,
+    "correct": 121,
+    "floor": 0.5,
+    "batch": 32,
+    "length": 64,
+    "timed_batches": 30,
+    "median_ms": 10.0,
+    "p95_ms": 12.0,
+    "texts_per_second": 3200.0,
+    "speedup": 1.0,
+}
+SLIM_ROW = ROW | {
+    "network": "slim-10",
+    "accuracy": 118 / 128,
+    "correct": 118,
+    "difference": -3 / 128,
+    "low": -0.0625,
+    "high": 0.0156,
+    "median_ms": 2.5,
+    "speedup": 4.0,
+}
+
+
+def test_sentences() -> None:
+    assert run_result.score_sentence([ROW, SLIM_ROW]).replace("\\", "") == (  # type: ignore[union-attr]
+        "On 128 examples of the probe set (written for this project): the teacher reaches "
+        "**0.945 accuracy (121/128 right)** and the slim network (10%) reaches **0.922 accuracy (118/128 right)** "
+        "(−2.3 points, 95% interval −6.2 to +1.6). Always the most frequent answer would score 0.500."
+    )
+    assert run_result.speed_sentence([ROW, SLIM_ROW]) == (
+        "A batch (CUDA 0, batch 32, texts of 64 tokens, 30 batches timed): the teacher takes 10.0 ms and the slim "
+        "network (10%) takes 2.5 ms in the median, so slim is **4.0×** as fast."
+    )
+    assert run_result.rate_text(3.14159) == "3.1"
+    assert run_result.rate_text(3200.4) == "3,200"
+    assert run_result.rate_text(None) == "–"
+
+
+def test_the_table_has_a_line_a_network() -> None:
+    table = run_result.result_table([ROW, SLIM_ROW | {"agreement": 0.9375}])
+    assert list(table["Accuracy"]) == ["0.945", "0.922"]
+    assert list(table["Right"]) == ["121/128", "118/128"]
+    assert list(table["Agreement with the teacher"]) == ["–", "93.8%"]
+
+
+WITHOUT_LABELS = {name: value for name, value in ROW.items() if name not in ("metric", "accuracy", "correct", "floor")}
+AGREED = WITHOUT_LABELS | {
+    "network": "slim-10",
+    "metric": "agreement",
+    "agreement": 0.9375,
+    "correct": 120,
+    "floor": 0.625,
+    "difference": -0.0625,
+    "low": -0.109,
+    "high": -0.0234,
+    "retention": 0.9375,
+    "retention_above_floor": 0.8,
+}
+
+
+def test_without_labels_the_teacher_has_no_score_and_agreement_is_a_share() -> None:
+    rows = [WITHOUT_LABELS | {"data": "your file <b>"}, AGREED | {"data": "your file <b>"}]
+    assert run_result.score_sentence(rows) == (
+        "On 128 examples of your file \\<b\\>, without labels: the slim network (10%) gives the teacher's answer to "
+        "**93.8% (120/128)**, 95% interval 89.1% to 97.7%. One same answer to all would agree in 62.5%."
+    )
+    table = run_result.result_table(rows)
+    assert list(table["Same answers"]) == ["–", "120/128"]
+    assert list(table["Agreement with the teacher"]) == ["–", "93.8%"]
+    assert not {"Right", "Retention", "Against the teacher"} & set(table.columns)
+
+
+def test_without_labels_scores_correlate() -> None:
+    row = AGREED | {"metric": "correlation", "correlation": 0.93, "correct": None, "floor": 0.0}
+    assert str(run_result.score_sentence([WITHOUT_LABELS, row])).endswith(
+        ", without labels: the scores of the slim network (10%) correlate with the teacher's at **0.930**, 95% "
+        "interval 0.891 to 0.977."
+    )
+
+
+def test_the_table_counts_no_scores_as_the_same() -> None:
+    row = AGREED | {"metric": "correlation", "correlation": 0.93, "correct": None, "floor": 0.0}
+    row.pop("agreement")
+    table = run_result.result_table([WITHOUT_LABELS, row])
+    assert list(table["Correlation with the teacher"]) == ["–", "0.930"]
+    assert not {"Same answers", "Right"} & set(table.columns)
+
+
+def test_with_neither_labels_nor_teacher_there_is_nothing_to_say_but_that() -> None:
+    text = run_result.score_sentence([WITHOUT_LABELS | {"network": "slim-10"}])
+    assert text is not None
+    assert text.endswith("without labels or another network there is nothing to hold its answers against.")
+    assert "Right" not in run_result.result_table([WITHOUT_LABELS]).columns
+    assert run_result.score_sentence([WITHOUT_LABELS | {"data": None}]) is None
