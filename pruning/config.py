@@ -290,7 +290,8 @@ class StudyConfig(Record, frozen=True):
         if rows >= 20_000:
             teacher, slim, recover = (2, 1, 4000) if rows >= 50_000 else (3, 2, 4000)
         else:
-            teacher, slim, recover = 6, 3 if rows >= 5_000 else 10, 1500
+            # Below 1,000 rows each comes 16 times and more in 500 batches.
+            teacher, slim, recover = 6, 3 if rows >= 5_000 else 10, 1500 if rows >= 1000 else 500
         return self.replace(
             trainer=self.trainer.replace(batch_size=self.trainer.batch_size or (64 if rows >= 20_000 else 32)),
             teacher=self.teacher.replace(epochs=self.teacher.epochs or teacher),

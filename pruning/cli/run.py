@@ -266,7 +266,7 @@ def given_study(options: argparse.Namespace, config: Any) -> tuple[Any, Any, str
     """Settings and examples of a study whose teacher is fine-tuned already; its name, and what to tell of it."""
     from pruning import given
     from pruning.bert.classifier import find_classifier
-    from pruning.data import default_source, get_task, load_file
+    from pruning.data import default_source, get_task, load_file, require_words
 
     fine_tuning = {"--backbone": options.backbone, "--tuning": options.tuning, "--teacher-from": options.teacher_from}
     for name, typed in (fine_tuning | {"--regression": options.regression}).items():
@@ -286,8 +286,9 @@ def given_study(options: argparse.Namespace, config: Any) -> tuple[Any, Any, str
     columns = (options.text, options.pair, options.label)
     text = (options.text,) if options.pair is None else (options.text, options.pair)
     task = given.given_task(teacher, name, text, options.label)
-    how = {"task": task, "numbered": given.numbered(task), "training": True}
+    how = {"task": task, "numbered": given.numbered(task)}
     train, _ = load_file(options.train_file, *columns, **how)
+    require_words(train, text)
     held_out = load_file(options.validation_file, *columns, **how)[0] if options.validation_file else None
     data = given.given_data(task, train, held_out, f"file {Path(options.train_file).name}", config.seed)
     validation = next(iter(data.validation.values()))

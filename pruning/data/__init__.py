@@ -5,7 +5,7 @@ Nothing here loads torch, pandas, pyarrow or datasets before it is needed.
 
 from pruning.data.batches import Encoded, EncodedDataset, EpochBuckets, collate, encode
 from pruning.data.examples import Examples, hold_out, joined, unlabelled
-from pruning.data.own_file import load_file, require_two_labels
+from pruning.data.own_file import load_file, require_two_labels, require_words
 from pruning.data.probe import PROBE_FOLDER, load_probe
 from pruning.data.sources import SOURCE_VARIABLE, default_source, load_examples
 from pruning.data.study_data import StudyData, transfer_examples
@@ -34,6 +34,7 @@ __all__ = [
     "load_file",
     "load_probe",
     "require_two_labels",
+    "require_words",
     "transfer_examples",
     "unlabelled",
 ]

@@ -34,8 +34,8 @@ def load_file(
         label: column of the label, or None for texts to predict.
         task: the task whose labels are expected; None infers them: the distinct words, sorted.
         regression: whether the label is a score; where there is a task, it says so.
-        training: whether there must be something to learn from: words in the texts and, where there is no task, two
-            different labels (always so where they are inferred).
+        training: whether there must be something to learn from: words in the texts and at least two different labels
+            (always so where they are inferred).
         numbered: see `Columns`.
 
     Returns:
@@ -57,10 +57,7 @@ def load_file(
     origin = f"file {Path(path).name}"
     if label is None:
         first, *second = (checked_texts(table, column, empty_allowed=False) for column in texts)
-        examples = unlabelled(first, second[0] if second else None, origin)
-        if training:
-            _require_words(path, texts, examples)
-        return examples, None
+        return unlabelled(first, second[0] if second else None, origin), None
     if task is not None:
         columns = Columns(texts, label, task.labels, task.label_range, numbered)
     elif regression:
@@ -69,17 +66,17 @@ def load_file(
         columns = Columns(texts, label, infer_labels(table.column(label), f"{path}, column {label!r}"))
     examples = to_examples(table, columns, origin, empty_allowed=False)
     if training:
-        _require_words(path, texts, examples)
-    if task is None and (training or not regression):
+        require_words(examples, texts)
+    if training or (task is None and not regression):
         require_two_labels(examples, columns.labels)
     return examples, columns.labels
 
 
-def _require_words(path: str | Path, columns: Sequence[str], examples: Examples) -> None:
-    """Raise `DataError` where a column of texts holds numbers throughout."""
+def require_words(examples: Examples, columns: Sequence[str]) -> None:
+    """Raise `DataError` where a column of texts, named by `columns`, holds numbers throughout."""
     for column, texts in zip(columns, (examples.texts, examples.pairs or ()), strict=False):
         if all(_is_number(text) for text in texts):
-            raise DataError(f"{path}: column {quoted(column)} holds numbers alone, expected texts")
+            raise DataError(f"{examples.origin}: column {quoted(column)} holds numbers alone, expected texts")
 
 
 def _is_number(text: str) -> bool:
