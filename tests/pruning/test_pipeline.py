@@ -275,6 +275,7 @@ ELSEWHERE = {
     "budgets": "each has a recovery of its own",
     "budget_kind": "likewise",
     "ship": "decides what is stored, not what it holds",
+    "keep_teacher": "named where the teacher is a given one, which is rounded if it is kept",
     "stages": "each is one or is not there",
     "least_squares.texts": "named where that stage is asked for",
     "least_squares.ridge": "likewise",
