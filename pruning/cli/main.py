@@ -40,6 +40,7 @@ Examples
   python -m pruning run --task sst2 --preset quick          a first look, in minutes
   python -m pruning run --task sst2 --data glue             the whole study, from parquet files in ./glue
   python -m pruning run --task sst2 --budget-kind flop_ratio --budgets 0.25
+  python -m pruning run --teacher my-classifier --train-file texts.csv --text text      the BERT you already have
   python -m pruning run --train-file reviews.csv --text review --label stars --regression
   python -m pruning measure sst2 --data glue                score and compare the stored networks again
   python -m pruning ablate sst2 --data glue                 does the head map tell the truth?

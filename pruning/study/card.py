@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pruning.bert.backbones import EMBEDDED
+from pruning.data.tasks import TASKS
 from pruning.errors import StoreError
 from pruning.study.document import Document, Result
 from pruning.study.notes import notes
@@ -20,12 +21,13 @@ def model_card(document: Document, variant: Variant) -> str:
     task = document.task
     call = '{"text": "first text", "text_pair": "second text"}' if task.is_pair else '"a text"'
     answer = "a raw score" if task.is_regression else f"one of: {', '.join(task.labels or ())}"
+    folder = "assets/studies" if task.name in TASKS else "my-studies"
     loading = f"""\
 ```python
 import pruning.slimbert  # registers the architecture
 from transformers import pipeline
 
-classify = pipeline("text-classification", "assets/studies/{document.name}/{variant}")
+classify = pipeline("text-classification", "{folder}/{document.name}/{variant}")
 classify({call})  # {answer}
 ```"""
     stored = "Weights\nare stored in half precision and load as float32."
@@ -67,6 +69,7 @@ def _card(document: Document, variant: Variant, account: str, loading: str, endi
         f"{document.floor.get(name, 0.0):.4f} |"
         for name in task.metrics
     )
+    floor = "majority floor" if task.is_labelled else "one same answer to all"
     said = "".join(f" {note}" for note in notes(document, task.title))
     return f"""---
 library_name: transformers
@@ -77,7 +80,7 @@ pipeline_tag: text-classification{base}
 
 {_made(document, row)} Task: {task.description}
 
-| {row.split} split, {row.count} examples | teacher | this network | majority floor |
+| {row.split} split, {row.count} examples | teacher | this network | {floor} |
 | --- | --- | --- | --- |
 {scores}
 
@@ -102,24 +105,26 @@ def _made(document: Document, row: Result) -> str:
     backbone, stages = document.backbone, document.config.stages
     is_folder = backbone.source.startswith("folder ")
     origin = backbone.source if is_folder else f"{backbone.name} ({backbone.source})"
-    tuned = f"fine-tuned on {document.task.title}"
+    is_given = document.config.teacher.tuning == "none"  # fine-tuned by somebody else
+    what, tuned = ("backbone", [f"fine-tuned on {document.task.title}"]) if not is_given else ("classifier", [])
     if row.variant.is_teacher:
-        return f"The backbone {origin}, {tuned}\nby SlimViz: {row.parameters.total:,} parameters, nothing cut."
+        by_us = f", {tuned[0]}\nby SlimViz" if tuned else ",\ntaken as it is"
+        return f"The {what} {origin}{by_us}: {row.parameters.total:,} parameters, nothing cut."
     selection = document.selections[row.selection or ""]
     network = selection.network
-    done = [tuned, *(["slimmed"] if "slim" in stages else []), "cut"]
+    done = [*tuned, *(["slimmed"] if "slim" in stages else []), "cut"]
     done += ["solved by least squares"] if "least_squares" in stages else []
     done += ["recovered"] if "recover" in stages else []
     teacher = _row(document, TEACHER)
-    return f"""The backbone {origin}, {", ".join(done[:-1])} and {done[-1]}
+    return f"""The {what} {origin}, {", ".join(done[:-1])} and {done[-1]}
 by SlimViz: {selection.parameters.total:,} parameters of {teacher.parameters.total:,} (encoder
 {selection.encoder_density:.1%}), {network.vocabulary:,} of {backbone.shape.vocabulary:,} vocabulary
 pieces, texts up to {network.positions} tokens."""
 
 
 def _retained(document: Document, row: Result) -> str:
-    """What it keeps of the teacher's main metric; nothing of the teacher itself."""
-    if row.variant.is_teacher:
+    """What it keeps of the teacher's main metric; nothing of the teacher itself, nor where that says it already."""
+    if row.variant.is_teacher or not document.task.is_labelled:
         return ""
     kept, above = row.retention, row.retention_above_floor
     retained = f"{kept:.1%}" if kept is not None else "undefined, the teacher scores 0"

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from pruning.bert.backbones import EMBEDDED
-from pruning.data.tasks import get_task
+from pruning.data.tasks import custom_task, get_task
 from pruning.study import Document, read_study, verify
 from pruning.study.card import export_card, model_card
 from pruning.study.document import StartRecord
@@ -52,6 +52,19 @@ def test_numbers_are_the_studys(document: Document) -> None:
     assert f"{slim.retention_above_floor:.1%} above the majority floor" in card
     for value in (provenance.commit, provenance.date, provenance.hardware, f"Seed {provenance.seed}"):
         assert str(value) in card
+
+
+def test_a_classifier_that_others_fine_tuned_is_not_said_to_be_ours(document: Document) -> None:
+    own = custom_task("own", ("text",), ("no", "yes"), is_labelled=False)
+    config = document.config.replace(teacher=document.config.teacher.replace(tuning="none"))
+    results = tuple(row.replace(metrics={"agreement": 0.9}) for row in document.results)
+    card = model_card(document.replace(task=own, config=config, results=results, floor={"agreement": 0.6}), SLIM)
+    assert f"The classifier {document.backbone.name} (" in card
+    assert "fine-tuned on" not in card
+    assert "| Agreement with the teacher | 0.9000 | 0.9000 | 0.6000 |" in card
+    assert "one same answer to all |" in card
+    assert "Retention" not in card
+    assert '"my-studies/' in card
 
 
 def test_it_opens_with_what_the_hub_reads(document: Document) -> None:
