@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -137,9 +138,13 @@ def prune(
         task, train = _examples(classifier, texts, pairs, labels)
         data = given.given_data(task, train, None, "texts given", seed)
         context = prepare(given.given_config(config, classifier), data, device=device, quiet=quiet)
-        run = make_networks(context, Path(runs) if runs is not None else Path(scratch) / "runs")
+        run = make_networks(context, Path(runs) if runs is not None else Path(scratch) / "runs", _say)
         processes.part()
         return _slim(run)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _classifier(model: Any, tokenizer: Any, folder: Path) -> Classifier:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from tqdm import tqdm
 
 from pruning.bert import vocabulary
 from pruning.bert.backbones import load_backbone
@@ -108,6 +109,8 @@ def make_networks(context: Context, runs: Path, say: Say = lambda line: None) ->
     if "slim" in config.stages:
         slimmed, made = slim_teacher(context, stages, teacher, teaching)
         uncut = slimmed.model
+    if not context.quiet:
+        say("importance: gradients of some hundred texts, then what removing each unit costs")
     with stages.enter("importance", importance_settings(config), made) as ranking:
         factors = find_importance(context, teacher.model, slimmed, ranking.folder)
     with stages.enter("ablation", {"ablation_rows": config.ablation_rows}, ranking) as gating:
@@ -232,11 +235,22 @@ def find_ablations(
                     cases.append(("slimmed", slimmed.model, report))
                 for which, model, ground in cases:
                     network = Network(model, context.tokenizer, context.config.max_length).on(context.torch_device)
-                    measured.append(ablate(network, which, head_importance(factors), ground))
+                    with tqdm(desc=f"heads off, {ground.split}", unit="set", disable=context.quiet) as bar:
+                        measured.append(ablate(network, which, head_importance(factors), ground, _on(bar)))
                     model.cpu()
             with written_aside(path) as aside:
                 aside.write_bytes(msgspec.json.encode(measured))
     return msgspec.json.decode(path.read_bytes(), type=tuple[Ablation, ...])
+
+
+def _on(bar: Any) -> Callable[[int, int], None]:
+    """Progress as a bar shows it."""
+
+    def tell(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    return tell
 
 
 def ablation_grounds(context: Context, rows: int) -> tuple[Ground, Ground]:
