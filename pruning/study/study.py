@@ -19,7 +19,7 @@ from pruning.measure.intervals import Spread
 from pruning.study.arrays import Cut, HistoryRow, decode_cuts, decode_factors, decode_history
 from pruning.study.document import Document, Result, SelectionRecord
 from pruning.study.files import FACTORS_FILE, HISTORY_FILE, MASKS_FILE, read_bytes
-from pruning.variants import Variant
+from pruning.variants import Variant, post_training, slim
 
 if TYPE_CHECKING:
     from pruning.measure.network import Network
@@ -73,6 +73,11 @@ class Study:
             if str(result.variant) == str(name):
                 return result.variant
         raise StoreError(f"study {self.name}: no variant {str(name)!r:.60}, expected one of {', '.join(self.variants)}")
+
+    def final(self, budget: str) -> Variant:
+        """The network that the study's own method ends with at a budget ("10"): recovered, or solved alone."""
+        solved = post_training(budget)
+        return solved if self.result(slim(budget)) is None and self.result(solved) is not None else slim(budget)
 
     def result(self, variant: str | Variant, split: str | None = None) -> Result | None:
         """A variant's row on a split (default: the task's first one where it is there), or None."""

@@ -8,7 +8,7 @@ from pruning.data.task import SHARES
 from pruning.measure.fidelity import Fidelity
 from pruning.measure.intervals import Interval, Spread
 from pruning.study import Result, Speed, Study
-from pruning.variants import TEACHER, Variant, one_shot, post_training, slim
+from pruning.variants import TEACHER, Variant, one_shot
 from slimviz.frames.provenance import conditions_text
 
 FLOP_LENGTH = 32  # tokens: the length at which FLOPs are counted and speed-ups quoted
@@ -103,9 +103,7 @@ def main_speed(study: Study, variant: Variant, batch: int) -> Speed | None:
 
 def summarise(key: str, study: Study, budget: str) -> Summary:
     """All that Overview says about one study at one budget."""
-    task, variant = study.task, slim(budget)
-    if study.result(variant) is None:  # a study whose networks were not trained again
-        variant = post_training(budget)
+    task, variant = study.task, study.final(budget)
     result, cut = study.result(variant), study.result(one_shot(budget))
     teacher = study.result(TEACHER, result.split if result else None)
     either = result or teacher

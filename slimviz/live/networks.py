@@ -19,7 +19,7 @@ from pruning.errors import BackboneError, MissingError, SlimVizError, StoreError
 from pruning.measure import network as measure
 from pruning.study import Study
 from pruning.study.networks import is_available, names_teacher
-from pruning.variants import TEACHER, Variant, slim
+from pruning.variants import TEACHER, Variant
 from slimviz.frames.budgets import budgets
 from slimviz.theme import thread_text
 
@@ -44,7 +44,7 @@ class Network(measure.Network):
 
 def slim_budgets(study: Study) -> list[str]:
     """Budgets whose slim network's weights are here, the largest first."""
-    return [budget for budget in budgets(study) if study.weights(slim(budget)) is not None]
+    return [budget for budget in budgets(study) if study.weights(study.final(budget)) is not None]
 
 
 def teacher_problem(study: Study) -> str | None:

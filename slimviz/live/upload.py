@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pruning.data.opened import Limits
-from pruning.data.own_file import load_file
+from pruning.data.own_file import load_file, require_words
 from pruning.data.tables import InMemory
 from pruning.errors import DataError, one_line
 from pruning.study import Study
@@ -60,7 +60,7 @@ def read_upload(file: InMemory, columns: ChosenColumns, study: Study, most: int 
         pair,
         columns.label,
         study.task,
-        training=True,  # texts of numbers alone are a column chosen by mistake
         numbered=numbered(study.task) if is_given else None,
     )
+    require_words(examples, columns.text)  # numbers alone are a column chosen by mistake
     return Drawn(sampled(examples, most), len(examples), f"your file {file.name}")

@@ -8,7 +8,7 @@ import threading
 import time
 
 from pruning.study import Study, list_studies
-from pruning.variants import TEACHER, slim
+from pruning.variants import TEACHER
 from slimviz.frames.budgets import default_budget
 from slimviz.live.answers import predict
 from slimviz.live.networks import load_networks, slim_budgets
@@ -56,6 +56,6 @@ def warm_up() -> None:
     study = next((entry for entry in list_studies() if isinstance(entry, Study) and slim_budgets(entry)), None)
     if study is None:
         return
-    networks, _ = load_networks(study, (TEACHER, slim(default_budget(slim_budgets(study)))))
+    networks, _ = load_networks(study, (TEACHER, study.final(default_budget(slim_budgets(study)))))
     if networks:
         predict(networks, "A first sentence.", "And a second one." if study.task.is_pair else None)

@@ -14,7 +14,6 @@ from pruning.importance.factors import ImportanceFactors
 from pruning.selection.select import FLOP_LENGTH, Selection
 from pruning.selection.settings import SelectionSettings
 from pruning.study import Study
-from pruning.variants import slim
 from slimviz import loaders, sentences, theme
 from slimviz.charts import layer_bars as bars
 from slimviz.charts.scales import RANK_BOUNDS, RANK_TICKS, importance_bounds, importance_legend
@@ -179,7 +178,7 @@ def _agreement(study: Study, density: str, selection: Selection) -> str:
         units = sum(int((mask != selection.masks[site]).sum()) for site, mask in stored.items())
         return f":material/warning: Differs from the stored masks at {title} in {units:,} units."
     total = sum(mask.size for _, mask in stored.items())
-    weights = study.weights(slim(density)) is not None
+    weights = study.weights(study.final(density)) is not None
     what = f"shipped masks of the slim network at {title}" if weights else f"stored masks at {title}"
     return f":material/check_circle: Equal to the {what}: all {total:,} units agree."
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from pruning.study import Study
-from pruning.variants import TEACHER, Variant, slim
+from pruning.variants import TEACHER, Variant
 from slimviz import theme
 from slimviz.live.networks import Network, load_networks, slim_budgets, teacher_problem
 from slimviz.widgets.choices import choose_budget, choose_study
@@ -48,7 +48,7 @@ def choose(module: str) -> Choice:
         st.info("This study holds no slim network's weights: the teacher answers alone.")
     elif problem:
         st.info(f"{theme.plain(problem.removesuffix('.'))}: the slim network answers alone.")
-    names = (() if problem else (TEACHER,)) + ((slim(budget),) if budget else ())
+    names = (() if problem else (TEACHER,)) + ((study.final(budget),) if budget else ())
     return Choice(key, study, names)
 
 

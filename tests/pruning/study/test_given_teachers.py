@@ -81,6 +81,8 @@ def test_a_named_teacher_is_not_copied(named: Place) -> None:
     rows = {row.variant.name: row for row in study.results}
     assert rows["teacher"].shipped is False
     assert (rows["teacher"].metrics, rows["teacher"].fidelity) == ({"agreement": 1.0}, None)
+    assert study.final("30").name == "post-training-30"  # what pages show, and ask
+    assert study.final("10").name == "slim-10"
     found = rows["post-training-30"].fidelity
     assert isinstance(found, Fidelity)
     assert found.agreement == rows["post-training-30"].metrics["agreement"]
