@@ -251,7 +251,7 @@ class StudyConfig(Record, frozen=True):
             raise ConfigError(f"budgets: two of them are called {twice[0]!r}, expected budgets further apart")
         if self.seed in self.recover.seeds:
             raise ConfigError(f"recover.seeds {shown(self.recover.seeds)}: expected others than seed {self.seed}")
-        if self.teacher_from and self.teacher.tuning == "none":
+        if self.teacher_from and self.has_given_teacher:
             raise ConfigError(f"teacher_from {self.teacher_from}: the teacher is not trained, expected none")
         for budget in self.ship:
             if budget not in self.budgets:
@@ -277,6 +277,11 @@ class StudyConfig(Record, frozen=True):
                 f"criterion {self.criterion}: units at {missing[0]} may be cut but get no factors, expected "
                 f"{missing[0]} among slim.sites or not among selection.sites"
             )
+
+    @property
+    def has_given_teacher(self) -> bool:
+        """Whether the backbone comes fine-tuned, by somebody else, and is the teacher itself."""
+        return self.teacher.tuning == "none"
 
     @property
     def all_budgets(self) -> tuple[Budget, ...]:

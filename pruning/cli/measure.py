@@ -68,7 +68,7 @@ def measure(options: argparse.Namespace) -> int:
     task = study.task
     if options.validation_file:
         columns = (options.text, options.pair, options.label if task.is_labelled else None)
-        is_given = study.document.config.teacher.tuning == "none"
+        is_given = study.document.config.has_given_teacher
         examples, _ = load_file(
             options.validation_file, *columns, task=task, numbered=numbered(task) if is_given else None
         )

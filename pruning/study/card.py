@@ -105,7 +105,7 @@ def _made(document: Document, row: Result) -> str:
     backbone, stages = document.backbone, document.config.stages
     is_folder = backbone.source.startswith("folder ")
     origin = backbone.source if is_folder else f"{backbone.name} ({backbone.source})"
-    is_given = document.config.teacher.tuning == "none"  # fine-tuned by somebody else
+    is_given = document.config.has_given_teacher  # fine-tuned by somebody else
     what, tuned = ("backbone", [f"fine-tuned on {document.task.title}"]) if not is_given else ("classifier", [])
     if row.variant.is_teacher:
         by_us = f", {tuned[0]}\nby SlimViz" if tuned else ",\ntaken as it is"

@@ -154,7 +154,7 @@ def is_available(study: Study, variant: Variant) -> bool:
 
 def names_teacher(study: Study) -> bool:
     """Whether the study's teacher is somebody else's classifier, whose weights it does not hold."""
-    return study.document.config.teacher.tuning == "none" and not study.weight_files(TEACHER)
+    return study.document.config.has_given_teacher and not study.weight_files(TEACHER)
 
 
 def _check_files(study: Study, variant: Variant) -> None:
@@ -175,7 +175,7 @@ def _teacher(study: Study, at: Path | None) -> tuple[Any, Any]:
     from pruning.bert.adapter import load_trained
     from pruning.bert.backbones import find_recorded_backbone, load_backbone, load_tokenizer, widths
 
-    folder, is_given = study.weights(TEACHER), study.document.config.teacher.tuning == "none"
+    folder, is_given = study.weights(TEACHER), study.document.config.has_given_teacher
     if is_given and folder is not None:
         return _kept_teacher(study)
     recorded = study.document.backbone

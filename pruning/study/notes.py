@@ -55,7 +55,7 @@ def start_text(document: Document) -> str | None:
 def given_text(document: Document) -> str | None:
     """Whose classifier the teacher is, where the study did not train it."""
     config = document.config
-    if config.teacher.tuning != "none":
+    if not config.has_given_teacher:
         return None
     stored = "its weights are stored here" if config.keep_teacher else "its weights are not stored here"
     return f"teacher is {document.backbone.name}, fine-tuned before and taken as it is; {stored}"

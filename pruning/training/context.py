@@ -44,7 +44,7 @@ class Context:
     @property
     def has_given_teacher(self) -> bool:
         """Whether the backbone comes fine-tuned and is the teacher itself."""
-        return self.config.teacher.tuning == "none"
+        return self.config.has_given_teacher
 
     @property
     def task(self) -> Task:

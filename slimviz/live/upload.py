@@ -52,7 +52,7 @@ def read_upload(file: InMemory, columns: ChosenColumns, study: Study, most: int 
     """
     from pruning.given import numbered
 
-    is_given = study.document.config.teacher.tuning == "none"
+    is_given = study.document.config.has_given_teacher
     text, pair = (*columns.text, None)[:2]
     examples, _ = load_file(
         file,

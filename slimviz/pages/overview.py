@@ -228,7 +228,7 @@ def _details(study: Study, rows: Sequence[Summary]) -> None:
         provenance, backbone = study.document.provenance, study.document.backbone
         st.code(provenance.command, language="bash", wrap_lines=True)
         libraries = ", ".join(f"{name} {version}" for name, version in provenance.libraries.items())
-        teacher = "Teacher" if study.document.config.teacher.tuning == "none" else "Backbone"
+        teacher = "Teacher" if study.document.config.has_given_teacher else "Backbone"
         st.markdown(
             f"{teacher} {theme.plain(backbone.name)} from {theme.plain(backbone.source)}, "
             f"sha256 {theme.plain(backbone.sha256[:16])}…: {shape_words(study.shape)}.  \n"
