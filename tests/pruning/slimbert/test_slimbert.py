@@ -187,6 +187,30 @@ def test_every_parameter_learns(
     torch.testing.assert_close(network(**tiny_inputs, labels=targets).loss, expected)
 
 
+def test_training_in_bfloat16_answers_as_without_gradients(tiny_bert: Any, tiny_inputs: Inputs) -> None:
+    """Training there does without the fused attention kernel."""
+    network = slim(tiny_bert)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        learning = network(**tiny_inputs).logits
+        with torch.no_grad():
+            answering = network(**tiny_inputs).logits
+    assert learning.requires_grad
+    names = {part.name() for part in _ancestors(learning.grad_fn)}
+    assert not any("ScaledDotProduct" in name for name in names)
+    torch.testing.assert_close(learning, answering, atol=0.03, rtol=0.03)
+
+
+def _ancestors(node: Any) -> set[Any]:
+    """All steps of a backward pass."""
+    found, waiting = set(), [node]
+    while waiting:
+        step = waiting.pop()
+        if step is not None and step not in found:
+            found.add(step)
+            waiting += [before for before, _ in step.next_functions]
+    return found
+
+
 def test_fresh_weights_from_a_configuration(tiny_bert: Any, tiny_inputs: Inputs) -> None:
     config = slim(tiny_bert, rank=3).config
     network = AutoModelForSequenceClassification.from_config(config)
