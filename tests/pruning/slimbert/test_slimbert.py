@@ -189,7 +189,7 @@ def test_every_parameter_learns(
 
 def test_training_in_bfloat16_answers_as_without_gradients(tiny_bert: Any, tiny_inputs: Inputs) -> None:
     """Training there does without the fused attention kernel."""
-    network = slim(tiny_bert)
+    network = slimbert.dense_from_bert(tiny_bert)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         learning = network(**tiny_inputs).logits
         with torch.no_grad():
