@@ -92,3 +92,8 @@ def _mismatch(classifier: Classifier, task: Task) -> DataError:
 def numbered(task: Task) -> bool:
     """Whether 0, 1, ... in a file may stand for the labels of a given teacher: only where nobody named them."""
     return task.labels is not None and are_nameless(task.labels)
+
+
+def numbered_in(config: StudyConfig, task: Task) -> bool | None:
+    """The same for a file that a stored study is asked about; None (the words decide) where it trained its teacher."""
+    return numbered(task) if config.has_given_teacher else None

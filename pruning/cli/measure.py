@@ -24,7 +24,7 @@ from pruning.cli.options import (
 )
 from pruning.cli.printing import results_json, say, show, show_json, show_results
 from pruning.errors import ConfigError
-from pruning.given import numbered
+from pruning.given import numbered_in
 from pruning.variants import TEACHER
 
 if TYPE_CHECKING:
@@ -68,10 +68,8 @@ def measure(options: argparse.Namespace) -> int:
     task = study.task
     if options.validation_file:
         columns = (options.text, options.pair, options.label if task.is_labelled else None)
-        is_given = study.document.config.has_given_teacher
-        examples, _ = load_file(
-            options.validation_file, *columns, task=task, numbered=numbered(task) if is_given else None
-        )
+        may_be_numbers = numbered_in(study.document.config, task)
+        examples, _ = load_file(options.validation_file, *columns, task=task, numbered=may_be_numbers)
         splits = {Path(options.validation_file).name: examples}
     elif task.name not in TASKS and options.data is None:
         raise ConfigError(f"measure: {study.name} is of a task of its own, expected --validation-file FILE")

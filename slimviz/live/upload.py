@@ -50,9 +50,8 @@ def read_upload(file: InMemory, columns: ChosenColumns, study: Study, most: int 
     Raises:
         DataError: in one line, if the file is no table, lacks a column, or holds other texts or labels than expected.
     """
-    from pruning.given import numbered
+    from pruning.given import numbered_in
 
-    is_given = study.document.config.has_given_teacher
     text, pair = (*columns.text, None)[:2]
     examples, _ = load_file(
         file,
@@ -60,7 +59,7 @@ def read_upload(file: InMemory, columns: ChosenColumns, study: Study, most: int 
         pair,
         columns.label,
         study.task,
-        numbered=numbered(study.task) if is_given else None,
+        numbered=numbered_in(study.document.config, study.task),
     )
     require_words(examples, columns.text)  # numbers alone are a column chosen by mistake
     return Drawn(sampled(examples, most), len(examples), f"your file {file.name}")

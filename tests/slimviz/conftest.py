@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -52,6 +52,18 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def no_guard(monkeypatch: pytest.MonkeyPatch) -> None:
     """Odd values are faults in tests: pages say one line of errors that are ours, and let all others through."""
     monkeypatch.setattr("slimviz.widgets.guard.ODD_VALUES", ())
+
+
+@pytest.fixture
+def no_network_cached() -> Iterator[None]:
+    """Nothing is left of networks that other tests loaded, and nothing is left to them."""
+    from slimviz.live.networks import _load_network, _named_teacher_problem
+
+    for cache in (_load_network, _named_teacher_problem):
+        cache.clear()
+    yield
+    for cache in (_load_network, _named_teacher_problem):
+        cache.clear()
 
 
 @pytest.fixture

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from slimviz.live.networks import _load_network, _named_teacher_problem
 from slimviz.pages import live as live_page
 from slimviz.widgets.upload import NO_LABELS, NOTHING_TO_COMPARE
 from tests.factories.own_study import ELSEWHERE, own_task, write_own_study
@@ -21,17 +20,12 @@ MARKUP = "<script>alert(1)</script> ![x](http://evil.example/x.png) [y](javascri
 
 
 @pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No GLUE, no hub, no teachers but those that a test names, nothing in the caches."""
+def alone(monkeypatch: pytest.MonkeyPatch, no_network_cached: None) -> None:
+    """No GLUE, no hub, no teachers but those that a test names, no network in the cache."""
     monkeypatch.setattr("slimviz.live.examples._hub_answers", lambda: False)
     monkeypatch.setattr("slimviz.live.run.SPEED_ROUNDS", 5)
     for name in ("SLIMVIZ_GLUE", "SLIMVIZ_BACKBONES"):
         monkeypatch.delenv(name, raising=False)
-    for cache in (_load_network, _named_teacher_problem):
-        cache.clear()
-    yield
-    for cache in (_load_network, _named_teacher_problem):
-        cache.clear()
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from slimviz.live.networks import _load_network, _named_teacher_problem
 from tests.factories.own_study import ELSEWHERE, own_task, teacher_of, write_own_study
 from tests.factories.study_document import add_ablations, edit
 from tests.factories.tiny_study import BUDGET, write_tiny_study
@@ -23,14 +22,9 @@ ALONE = f"The study only names its teacher, {TEACHER}, which is not on this mach
 
 
 @pytest.fixture(autouse=True)
-def nothing_cached(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def alone(monkeypatch: pytest.MonkeyPatch, no_network_cached: None) -> None:
     monkeypatch.delenv("SLIMVIZ_BACKBONES", raising=False)
     monkeypatch.setattr("slimviz.live.run.SPEED_ROUNDS", 5)
-    for cache in (_load_network, _named_teacher_problem):
-        cache.clear()
-    yield
-    for cache in (_load_network, _named_teacher_problem):
-        cache.clear()
 
 
 @pytest.fixture(scope="module")
