@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dry-run", action="store_true", help="list every cell with its state and make none")
     command.add_argument(
         "--workers", type=count, default=1, metavar="N", help="processes, each on processor cores of its own"
+    )
+    command.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="who the workers are: processes of this machine, or actors of the Ray cluster that RAY_ADDRESS names",
     )
     command.add_argument("--threads", type=count, default=1, metavar="N", help="of each worker; results depend on them")
     command.add_argument("--device", default="auto", help='as for `run`; "auto": a CUDA GPU where there is one')
@@ -61,7 +67,7 @@ def sweep(options: argparse.Namespace) -> int:
 def _make(waiting: Sequence[Any], options: argparse.Namespace, total: int) -> list[Any]:
     """Make cells, with a line for each; those that could not be made."""
     from pruning.data import default_source
-    from pruning.sweep.local import one_by_one, side_by_side
+    from pruning.sweep.local import one_by_one
     from pruning.sweep.place import Place
 
     device = machine.prepare_training(options)
@@ -75,13 +81,27 @@ def _make(waiting: Sequence[Any], options: argparse.Namespace, total: int) -> li
     )
     done, failed = total - len(waiting), []
     say(f"{total} cells, {done} of them done")
-    alone = options.workers == 1
-    for outcome in one_by_one(waiting, place) if alone else side_by_side(waiting, place, machine.quieten):
+    outcomes = _on_workers(waiting, place, options.engine) if _has_workers(options) else one_by_one(waiting, place)
+    for outcome in outcomes:
         done += 1
         say(f"[{done}/{total}] {outcome.cell.name}{': ' if outcome.error else ''}{outcome.error}")
         if outcome.error:
             failed.append(outcome)
     return failed
+
+
+def _has_workers(options: argparse.Namespace) -> bool:
+    return options.workers > 1 or options.engine == "ray"
+
+
+def _on_workers(waiting: Sequence[Any], place: Any, engine: str) -> Iterator[Any]:
+    from pruning.sweep.schedule import side_by_side
+
+    if engine == "ray":
+        from pruning.sweep.on_ray import RayCrew as Crew
+    else:
+        from pruning.sweep.local import LocalCrew as Crew
+    return side_by_side(waiting, Crew(place, machine.quieten), place.workers)
 
 
 def _show_states(states: dict[Any, str]) -> None:

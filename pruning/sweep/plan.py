@@ -31,8 +31,6 @@ class Block(Record, frozen=True):
         seeds: of methods' draws and training; teacher and importance have the settings' own.
     """
 
-    label: ClassVar[str] = "cells: "
-
     tasks: Names
     methods: Names
     budgets: Annotated[tuple[Density, ...], Meta(min_length=1)]
@@ -43,7 +41,7 @@ class Block(Record, frozen=True):
         for what, names, known in (("task", self.tasks, TASKS), ("method", self.methods, METHODS)):
             for name in names:
                 if name not in known:
-                    raise ConfigError(f"cells: {what} {quoted(name)}, expected one of {', '.join(known)}")
+                    raise ConfigError(f"{what} {quoted(name)}: expected one of {', '.join(known)}")
 
 
 class SweepFile(Record, frozen=True):
