@@ -3,6 +3,10 @@
 Names can be looked up without torch. A module has ``make(shared, budget, seed) -> Made``: the same trained teacher,
 factors and answers for all of them (see `shared.Shared`), the same number of steps (see `steps.retrain`), and a seed of
 its own draws and training, None for the study's.
+
+A method that leaves zeros in matrices of the old size cuts to `room.base` (all units, the default's word table), and
+keeps its masks by a callback of its `Manner`, which is told of every step; an interrupted training goes on from its
+weights alone, so masks must follow from those and from the step's number. What zeros save is counted from the network.
 """
 
 from __future__ import annotations
