@@ -14,9 +14,9 @@ HEADER = ("method", "budget", "density", "bytes", "FLOPs", "batch 1", "batch 32"
 def table(results: Iterable[CellResult]) -> list[str]:
     """Lines of a table: a row a method and budget, budgets from the largest on.
 
-    A task's column has its main metric, the mean over seeds with their deviation where there are several; "retention"
-    is the mean over tasks of the metric over the teacher's, "above floor" the same above the floor. What a network
-    costs is a share of the teacher's, and a mean over tasks and seeds.
+    A task's column has its main metric, the mean over seeds with their deviation where there are several. All else is a
+    mean over the row's cells: "retention" of the metric over the teacher's, "above floor" of the same above the floor,
+    and what a network costs as a share of the teacher's.
     """
     groups: dict[tuple[float, str], list[CellResult]] = defaultdict(list)
     for result in results:
@@ -29,7 +29,7 @@ def table(results: Iterable[CellResult]) -> list[str]:
         rows.append(
             (
                 group[0].cell.method,
-                f"{group[0].cell.budget.name}%",
+                group[0].cell.budget.name,
                 *(_scores([result for result in group if result.cell.task == task]) for task in tasks),
                 _percent([result.score.retention for result in group]),
                 _percent([result.score.retention_above_floor for result in group]),

@@ -119,6 +119,13 @@ def test_all_have_the_same_steps_and_the_same_word_table(made: dict[str, Made]) 
     assert len({network.model.config.rank for network in made.values()}) == 1
 
 
+def test_all_but_slimbert_follow_the_teacher(made: dict[str, Made]) -> None:
+    for name, network in made.items():
+        parts = {part for entry in network.history if entry["stage"] == "recover-20" for part in entry}
+        assert ({"logits", "hidden"} <= parts) == (name != "slimbert"), name
+        assert "task" in parts
+
+
 def test_the_default_is_what_a_study_makes(
     context: Context, runs: Path, shared: Shared, made: dict[str, Made], monkeypatch: pytest.MonkeyPatch
 ) -> None:
