@@ -16,16 +16,9 @@ def prepare(options: argparse.Namespace) -> str:
     Raises:
         ConfigError: there is no such device here.
     """
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    if processes.count() > 1:  # each stage's DDP would warn that it looks for unused parameters and finds none
-        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    # peft asks transformers for a name that is about to change; nothing a user can act on.
-    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+    quieten()
     import torch
-    import transformers
 
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
     if options.threads:
         torch.set_num_threads(options.threads)
     if options.device == "auto":
@@ -39,6 +32,19 @@ def prepare(options: argparse.Namespace) -> str:
         available = ", ".join(device.name for device in known.values() if device.available)
         raise ConfigError(f"--device {options.device:.40}: {reason}, expected one of auto, {available}")
     return options.device
+
+
+def quieten() -> None:
+    """Keep libraries from printing what nobody can act on."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if processes.count() > 1:  # each stage's DDP would warn that it looks for unused parameters and finds none
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    # peft asks transformers for a name that is about to change; nothing a user can act on.
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
 
 
 def prepare_training(options: argparse.Namespace) -> str:

@@ -16,13 +16,14 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from pruning.cli import ablate, export, list_studies, measure, predict, run, upgrade, verify
+from pruning.cli import ablate, export, list_studies, measure, predict, run, sweep, upgrade, verify
 from pruning.cli.options import PROGRAM, Command, CommandParser, HelpFormatter, Parser
 from pruning.errors import SlimVizError, one_line
 from pruning.training import processes
 
 COMMANDS = (
     run.COMMAND,
+    sweep.COMMAND,
     measure.COMMAND,
     ablate.COMMAND,
     predict.COMMAND,
@@ -42,6 +43,7 @@ Examples
   python -m pruning run --task sst2 --budget-kind flop_ratio --budgets 0.25
   python -m pruning run --teacher my-classifier --train-file texts.csv --text text      the BERT you already have
   python -m pruning run --train-file reviews.csv --text review --label stars --regression
+  python -m pruning sweep benchmarks/rivals.toml --data glue --workers 2      other methods on the same teachers
   python -m pruning measure sst2 --data glue                score and compare the stored networks again
   python -m pruning ablate sst2 --data glue                 does the head map tell the truth?
   python -m pruning predict sst2 "A slow start, but what an ending."

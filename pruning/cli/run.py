@@ -328,12 +328,10 @@ def find_start(name: str, data: Any, source: str | None) -> Any:
 
 
 def _glue_data(task: Any, source: str, config: Any) -> Any:
-    from pruning.data import StudyData, load_examples
+    from pruning.data import get_task, glue_data
 
-    train = load_examples(task, "train", source)
-    validation = {split: load_examples(task, split, source) for split in task.validation}
-    transfer = _transfer(task, source, config, validation)
-    return StudyData(task, train, validation, _source_name(source), transfer)
+    others = [get_task(name) for name in config.recover.transfer]
+    return glue_data(task, source, transfer=others, transfer_rows=config.recover.transfer_rows, seed=config.seed)
 
 
 def _transfer(task: Any, source: str, config: Any, validation: dict[str, Any]) -> Any:
@@ -346,10 +344,6 @@ def _transfer(task: Any, source: str, config: Any, validation: dict[str, Any]) -
     others = [get_task(name) for name in config.recover.transfer]
     unwanted = sentences(*validation.values())
     return transfer_examples(task, others, source, config.recover.transfer_rows, config.seed, unwanted)
-
-
-def _source_name(source: str) -> str:
-    return source if source in ("hub", "probe") else f"folder {Path(source).name}"
 
 
 COMMAND = Command("run", "make a study: teacher, slimming, cut, recovery, measurements", add_options, run, trains=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pruning.bert.gates import read_factors
@@ -22,7 +23,7 @@ def shrunk_network(
         task: gives the labels their words.
         uncut: the slimmed network, or the teacher itself.
         factors: that the selection was made from.
-        selection: what stays.
+        selection: what stays; layers behind those that its shape has go altogether.
         general_share: see `SelectionSettings`; weighs the pieces while the word table is factored.
 
     Returns:
@@ -41,7 +42,7 @@ def shrunk_network(
     )
     labels = task.labels or ("score",)
     return from_weights(
-        weights,
+        replace(weights, layers=weights.layers[: len(selection.shape.layers)]),
         id2label=dict(enumerate(labels)),
         problem_type="regression" if task.is_regression else "single_label_classification",
         original=factors.shape,

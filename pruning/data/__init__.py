@@ -8,7 +8,7 @@ from pruning.data.examples import Examples, hold_out, joined, unlabelled
 from pruning.data.own_file import load_file, require_two_labels, require_words
 from pruning.data.probe import PROBE_FOLDER, load_probe
 from pruning.data.sources import SOURCE_VARIABLE, default_source, load_examples
-from pruning.data.study_data import StudyData, transfer_examples
+from pruning.data.study_data import StudyData, glue_data, transfer_examples
 from pruning.data.task import METRIC_TITLES, Task
 from pruning.data.tasks import TASKS, custom_task, get_task
 
@@ -28,6 +28,7 @@ __all__ = [
     "default_source",
     "encode",
     "get_task",
+    "glue_data",
     "hold_out",
     "joined",
     "load_examples",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -33,6 +34,31 @@ class StudyData:
     validation: dict[str, Examples]
     source: str
     transfer: Examples | None = None
+
+
+def glue_data(
+    task: Task, source: str, *, transfer: Sequence[Task] = (), transfer_rows: int = 0, seed: int = 0
+) -> StudyData:
+    """A task's own splits, and texts of others where some are named.
+
+    Args:
+        task: as a study learns it.
+        source: as for `load_examples`.
+        transfer: tasks whose training texts recovery learns from as well.
+        transfer_rows: at most so many of these texts.
+        seed: of their draw.
+    """
+    train = load_examples(task, "train", source)
+    validation = {split: load_examples(task, split, source) for split in task.validation}
+    others = None
+    if transfer:
+        others = transfer_examples(task, transfer, source, transfer_rows, seed, sentences(*validation.values()))
+    return StudyData(task, train, validation, source_name(source), others)
+
+
+def source_name(source: str) -> str:
+    """A source as studies remember it: no path of one machine."""
+    return source if source in ("hub", "probe") else f"folder {Path(source).name}"
 
 
 # Tasks made of the same sources, test splits included: a text of one may be evaluation data of the other.

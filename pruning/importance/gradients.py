@@ -73,7 +73,7 @@ def gradient_importance(
     wanted: list[Need] = [kind for kind in KINDS if kind in {need for need, _ in modules.values()}]
     sums: dict[str, dict[Site, Any]] = {name: {} for name in modules}
     count = 0
-    for size, found in _gradients(teacher, encoded, wanted, is_regression, seed):
+    for size, found in example_gradients(teacher, encoded, wanted, is_regression=is_regression, seed=seed):
         count += size
         for name, (need, module) in modules.items():
             for (site, layer), gradient in found[need].items():
@@ -112,10 +112,18 @@ def batches(index: np.ndarray, encoded: Encoded, shape: BertShape) -> Iterator[n
         start += len(rows)
 
 
-def _gradients(
-    teacher: Any, encoded: Encoded, wanted: Sequence[Need], is_regression: bool, seed: int
+def example_gradients(
+    teacher: Any, encoded: Encoded, wanted: Sequence[Need], *, is_regression: bool, seed: int
 ) -> Iterator[tuple[int, dict[Need, dict[Place, np.ndarray]]]]:
-    """Batch by batch: how many examples, and by what is wanted the (batch, units) of every gate by site and layer."""
+    """Batch by batch: how many examples, and by what is wanted the (batch, units) of every gate by site and layer.
+
+    Args:
+        teacher: a BERT classifier; left as it was.
+        encoded: training examples, of which `EXAMPLES` are drawn.
+        wanted: some of `KINDS`.
+        is_regression: whether labels are scores.
+        seed: of the draw.
+    """
     index = drawn(encoded, seed)
     index = index[np.argsort(encoded.lengths[index], kind="stable")]
     make_batch = collate(encoded, few_lengths=True)

@@ -64,24 +64,24 @@ def costs(shape: NetworkShape, dense: NetworkShape) -> Costs:
     )
 
 
-def _saved(model: Any) -> list[Any]:
-    """Tensors that ``save_pretrained`` saves, shared ones once."""
-    seen: dict[Any, Any] = {}
+def saved_tensors(model: Any) -> dict[str, Any]:
+    """Tensors that ``save_pretrained`` saves, by name, shared ones once."""
+    seen: dict[Any, tuple[str, Any]] = {}
     for name, tensor in model.state_dict().items():
         # Tensors without elements all live at address 0.
         place = (tensor.data_ptr(), tensor.shape, tensor.stride()) if tensor.numel() else name
-        seen.setdefault(place, tensor)
-    return list(seen.values())
+        seen.setdefault(place, (name, tensor))
+    return dict(seen.values())
 
 
 def parameters_by_numel(model: Any) -> int:
     """Parameters of what is saved: `numel` of the floating-point tensors, the oracle of `count_parameters`."""
-    return sum(tensor.numel() for tensor in _saved(model) if tensor.is_floating_point())
+    return sum(tensor.numel() for tensor in saved_tensors(model).values() if tensor.is_floating_point())
 
 
 def index_buffers(model: Any) -> tuple[int, int]:
     """Index buffers that are saved beside the parameters: how many integers they hold, and their bytes."""
-    tensors = [tensor for tensor in _saved(model) if not tensor.is_floating_point()]
+    tensors = [tensor for tensor in saved_tensors(model).values() if not tensor.is_floating_point()]
     return sum(tensor.numel() for tensor in tensors), sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 

@@ -7,7 +7,7 @@ as fit, counted exactly (padding included).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -83,7 +83,7 @@ def select(
     for plan in plans(factors, settings, kind.allowances(factors.shape, budget.value, settings)):
         masks = _most_units(factors, importance, plan, settings, budget.value, lambda shape: cost(shape) <= limit)
         if masks is not None:  # else not even without units: try what costs less
-            return _selection(factors, importance, plan, masks)
+            return selection_of(factors, plan, masks, importance)
     smallest = cost(smallest_network(factors, settings)) / cost(dense)
     raise SelectionError(
         f"budget {budget.kind}={budget.value:g}: below what is reachable here, "
@@ -113,11 +113,11 @@ def _most_units(
     def build(count: int) -> Masks:
         return rounded(take(base, blocks, count), importance, shape, settings)
 
-    count = _largest_count(len(blocks.order), lambda count: fits(plan.shape(shape, build(count))))
+    count = largest_count(len(blocks.order), lambda count: fits(plan.shape(shape, build(count))))
     return None if count < 0 else filled(build(count), importance, shape, settings)
 
 
-def _largest_count(total: int, fits: Callable[[int], bool]) -> int:
+def largest_count(total: int, fits: Callable[[int], bool]) -> int:
     """The largest count in 0..total for which `fits` holds (it holds up to some count, then no more); -1 if none."""
     if not fits(0):
         return -1
@@ -131,8 +131,23 @@ def _largest_count(total: int, fits: Callable[[int], bool]) -> int:
     return low
 
 
-def _selection(factors: ImportanceFactors, importance: dict[Site, np.ndarray], plan: Plan, masks: Masks) -> Selection:
-    shape, teacher = plan.shape(factors.shape, masks), factors.shape.network()
+def selection_of(
+    factors: ImportanceFactors,
+    plan: Plan,
+    masks: Masks,
+    importance: Mapping[Site, np.ndarray] | None = None,
+    layers: int | None = None,
+) -> Selection:
+    """A selection with what its network costs.
+
+    Args:
+        factors: that the plan was made from.
+        plan: what is kept besides units.
+        masks: the units.
+        importance: that the masks follow from; None where they follow from something else.
+        layers: how many of the first layers are kept; None for all of them.
+    """
+    shape, teacher = plan.shape(factors.shape, masks, layers), factors.shape.network()
     parameters, dense = count_parameters(shape), count_parameters(teacher)
     return Selection(
         masks=masks,
@@ -145,5 +160,5 @@ def _selection(factors: ImportanceFactors, importance: dict[Site, np.ndarray], p
         total_density=parameters.total / dense.total,
         encoder_density=parameters.encoder / dense.encoder,
         flop_ratio=count_flops(shape, FLOP_LENGTH) / count_flops(teacher, FLOP_LENGTH),
-        cutoff={site: cutoff(importance[site], masks[site]) for site in Site},
+        cutoff={} if importance is None else {site: cutoff(importance[site], masks[site]) for site in Site},
     )

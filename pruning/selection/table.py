@@ -7,7 +7,7 @@ most of the table's spectral energy wins.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,9 +41,9 @@ class Plan:
     pooler: np.ndarray
     positions: int
 
-    def shape(self, teacher: BertShape, masks: Masks) -> NetworkShape:
-        """Widths of the network that is left with these units."""
-        return network_shape(
+    def shape(self, teacher: BertShape, masks: Masks, layers: int | None = None) -> NetworkShape:
+        """Widths of the network that is left with these units, and with the first layers only where some are named."""
+        whole = network_shape(
             teacher,
             masks,
             vocabulary=len(self.pieces),
@@ -51,6 +51,7 @@ class Plan:
             positions=self.positions,
             pooler=int(self.pooler.sum()),
         )
+        return replace(whole, layers=whole.layers[:layers])
 
 
 def plans(factors: ImportanceFactors, settings: SelectionSettings, allowances: Allowances) -> Iterator[Plan]:

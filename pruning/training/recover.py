@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from transformers import TrainerCallback
 
 from pruning.bert import vocabulary
 from pruning.bert.shapes import Site
@@ -69,6 +70,21 @@ class Cut:
     model: Any
 
 
+@dataclass(frozen=True)
+class Manner:
+    """What about a recovery may be another method's own; the default method's by default.
+
+    Attributes:
+        follows: whether it follows the teacher; else it learns the labels of the training examples alone.
+        states: see `Distillation`.
+        callbacks: see `Training`.
+    """
+
+    follows: bool = True
+    states: tuple[int, ...] | None = None
+    callbacks: tuple[TrainerCallback, ...] = ()
+
+
 def recovery_name(context: Context, cut: Cut) -> str:
     """The stage's: "recover-10", "recover-10-seed1"."""
     seed = "" if context.training_seed is None else f"-seed{context.training_seed}"
@@ -97,11 +113,11 @@ def recovery_settings(context: Context, cut: Cut) -> dict[str, Any]:
         "criterion": config.criterion,
         **({} if context.training_seed is None else {"training seed": context.training_seed}),
         "selection": config.selection,
-        "selected": _checksum(cut.selection),
+        "selected": checksum(cut.selection),
     }
 
 
-def _checksum(selection: Selection) -> str:
+def checksum(selection: Selection) -> str:
     """Of all that survived."""
     arrays = [*(selection.masks[site] for site in Site), selection.pieces, selection.pooler]
     digest = hashlib.sha256(repr((selection.rank, selection.positions)).encode())
@@ -118,38 +134,49 @@ def lasting(context: Context, budget: float) -> int | Mixture:
     return Mixture(settings.steps_at(budget), len(context.data.train), settings.own_share, settings.last_share)
 
 
-def recover(context: Context, cut: Cut, lessons: Lessons, folder: Path) -> Recovered:
-    """The stage: train a copy of a shrunk network by distillation.
+def recover(context: Context, cut: Cut, lessons: Lessons, folder: Path, manner: Manner | None = None) -> Recovered:
+    """The stage: train a copy of a shrunk network, by distillation unless `manner` says otherwise.
 
     Args:
         context: of the study.
         cut: what to train; left as it is.
         lessons: what to learn from.
         folder: of the stage.
+        manner: see `Manner`.
     """
-    selection = cut.selection
-    settings, distillation = context.config.recover, context.config.distillation
+    selection, manner = cut.selection, manner or Manner()
     model = copy.deepcopy(cut.model)
     tokenizer = vocabulary.cut_tokenizer(context.tokenizer, selection.pieces, positions=selection.positions)
-    own = encode(tokenizer, lessons.examples, context.config.max_length)
-    found = stretches((tokenizer, own), (context.tokenizer, lessons.encoded))
+    examples = lessons.examples if manner.follows else context.data.train
+    own = encode(tokenizer, examples, context.config.max_length)
     training = Training(
         name=recovery_name(context, cut),
         folder=folder,
         encoded=own,
         epochs=lasting(context, cut.budget.value),
-        rate=settings.rate_at(cut.budget.value),
-        distillation=Distillation(
-            lessons.answers,
-            temperature=distillation.temperature,
-            logits_weight=distillation.logits_weight,
-            hidden_weight=settings.hidden_weight if lessons.answers.has_hidden else 0.0,
-            task_weight=distillation.task_weight,
-            columns=None if selection.masks.hidden.all() else np.flatnonzero(selection.masks.hidden),
-            stretches=None if found.is_plain else found,
-        ),
+        rate=context.config.recover.rate_at(cut.budget.value),
+        distillation=_distillation(context, cut, lessons, (tokenizer, own), manner) if manner.follows else None,
         evaluate=evaluator(context.task, context.validation_for(tokenizer)),
+        callbacks=manner.callbacks,
     )
     history = train(model, training, context)
     round_to_half(model)
     return Recovered(model, tokenizer, history)
+
+
+def _distillation(
+    context: Context, cut: Cut, lessons: Lessons, student: tuple[Any, Encoded], manner: Manner
+) -> Distillation:
+    """What a cut network learns from the teacher; `student` is its tokenizer, and the examples as it reads them."""
+    found = stretches(student, (context.tokenizer, lessons.encoded))
+    settings, hidden = context.config.distillation, cut.selection.masks.hidden
+    return Distillation(
+        lessons.answers,
+        temperature=settings.temperature,
+        logits_weight=settings.logits_weight,
+        hidden_weight=context.config.recover.hidden_weight if lessons.answers.has_hidden else 0.0,
+        task_weight=settings.task_weight,
+        columns=None if hidden.all() else np.flatnonzero(hidden),
+        stretches=None if found.is_plain else found,
+        states=manner.states,
+    )

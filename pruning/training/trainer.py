@@ -54,6 +54,8 @@ class Distillation:
         columns: residual units that the student still has, or None for all of them.
         stretches: which tokens of student and teacher are the same text, where a cut vocabulary spells some words
             otherwise; None where both read the same tokens.
+        states: which of the teacher's hidden states (0: its embeddings) each of the student's follows; None where both
+            have as many.
     """
 
     cache: TeacherCache
@@ -63,6 +65,7 @@ class Distillation:
     task_weight: float = 0.5
     columns: np.ndarray | None = None
     stretches: Stretches | None = None
+    states: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Training:
         penalty_weight: lambda.
         distillation: None while the teacher itself is trained.
         evaluate: network -> metrics, called after each epoch, for the history only.
+        callbacks: told of every step, before anything is scored or saved; what keeps masks while weights move.
     """
 
     name: str
@@ -107,6 +111,7 @@ class Training:
     penalty_weight: float = 0.0
     distillation: Distillation | None = None
     evaluate: Evaluate | None = field(default=None, repr=False)
+    callbacks: tuple[TrainerCallback, ...] = ()
 
 
 class StudyTrainer(Trainer):
@@ -148,7 +153,7 @@ class StudyTrainer(Trainer):
             args=arguments,
             train_dataset=cast(Any, EncodedDataset(training.encoded)),  # map-style, without torch's base class
             data_collator=collate(training.encoded, few_lengths=True),
-            callbacks=[self.progress, EpochOrder(self.buckets)],
+            callbacks=[*training.callbacks, self.progress, EpochOrder(self.buckets)],
         )
         for callback in list(self.callback_handler.callbacks):  # the stock ones print dictionaries
             if type(callback).__name__ in ("PrinterCallback", "ProgressCallback"):
@@ -217,6 +222,8 @@ class StudyTrainer(Trainer):
         if teacher.columns is not None:
             target = target[..., torch.from_numpy(teacher.columns)]
         target, variance = target.to(device), torch.from_numpy(teacher.cache.variance).to(device)
+        if teacher.states is not None:
+            target, variance = target[list(teacher.states)], variance[list(teacher.states)]
         if teacher.stretches is not None:
             matrices = teacher.stretches.pooling(index, attention_mask.shape[1], longest)
             mine, theirs, weights = (torch.from_numpy(matrix).to(device) for matrix in matrices)

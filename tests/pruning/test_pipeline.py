@@ -29,6 +29,7 @@ from pruning.importance.registry import CRITERIA, UNIT_CRITERIA
 from pruning.measure.cost import index_buffers, parameters_by_numel
 from pruning.measure.metrics import floor
 from pruning.measure.scoring import score
+from pruning.methods import shared, steps
 from pruning.pipeline import make_networks, run_study
 from pruning.records import Record
 from pruning.report import Run, identity_of, store_run
@@ -377,8 +378,8 @@ def test_other_texts_start_what_depends_on_them_anew(single: Made) -> None:
 def test_a_new_criterion_is_computed(single: Made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Factors that are there were found without it."""
     asked = []
-    monkeypatch.setattr(pipeline, "CRITERIA", [*pipeline.CRITERIA, "newest"])
-    monkeypatch.setattr(pipeline, "gather_factors", lambda *given, **named: asked.append(1) or single.run.factors)
+    monkeypatch.setattr(shared, "CRITERIA", [*shared.CRITERIA, "newest"])
+    monkeypatch.setattr(shared, "gather_factors", lambda *given, **named: asked.append(1) or single.run.factors)
     with pytest.raises(Starts, match=r"^ablation$"):
         single.again()
     assert asked == [1]
@@ -405,10 +406,10 @@ def test_steps_are_as_many_as_asked_for(single: Made) -> None:
 def test_a_teacher_may_start_from_anothers(single: Made, tmp_path: Path) -> None:
     start = find_start("first", single.run.teacher.folder)
     context = dataclasses.replace(single.run.context, start=start)
-    with pipeline.Stages(tmp_path, {}).enter("teacher", pipeline.teaching_settings(context)) as stage:
+    with pipeline.Stages(tmp_path, {}).enter("teacher", shared.teaching_settings(context)) as stage:
         second = teacher.train_teacher(context, stage.folder)
     assert not states_equal(second.model, single.run.teacher.model)
-    assert pipeline.teaching_settings(context)["start"] == start.sha256
+    assert shared.teaching_settings(context)["start"] == start.sha256
 
 
 def test_recovery_does_without_hidden_states_where_there_is_no_room(single: Made) -> None:
@@ -594,7 +595,7 @@ def test_a_study_may_train_nothing_but_its_teacher(one_shot: Made) -> None:
 
 def test_recovery_starts_from_what_least_squares_left(one_shot: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     begun = []
-    monkeypatch.setattr(pipeline, "recover", lambda context, cut, *rest: begun.append(cut.model))
+    monkeypatch.setattr(steps, "recover", lambda context, cut, *rest: begun.append(cut.model))
     run = one_shot.again(stages=("least_squares", "recover"))
     assert all(states_equal(model, kept.solved.model) for model, kept in zip(begun, run.networks, strict=True))
     with pytest.raises(ConfigError, match=r"^criterion alpha: is what slimming finds"):

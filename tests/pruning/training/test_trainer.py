@@ -6,10 +6,12 @@ import dataclasses
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from transformers import TrainerCallback
 
 from pruning.bert.gates import attach
 from pruning.bert.model import freeze_word_table
@@ -27,7 +29,7 @@ from pruning.losses import hidden_loss, logits_loss, task_loss
 from pruning.training import trainer as training
 from pruning.training.context import native_bfloat16, resolve_precision
 from pruning.training.trainer import Distillation, StudyTrainer, train
-from tests.conftest import build_bert
+from tests.conftest import SHAPE, build_bert
 from tests.factories.small_training import (
     BATCH,
     EPOCHS,
@@ -149,6 +151,45 @@ def test_where_both_read_the_same_tokens_they_are_matched_one_by_one(tmp_path: P
         trainer = make_trainer(build_bert(), training)
         found.append(trainer.compute_loss(trainer.model, batch_of(trainer, [0, 1, 2])).item())
     assert found[0] == pytest.approx(found[1], rel=1e-5)
+
+
+def test_a_network_of_fewer_layers_follows_the_states_it_is_told_to(tmp_path: Path) -> None:
+    encoded = make_encoded()
+    cache = make_cache(tmp_path / "cache", encoded, build_bert(1))
+    distillation = Distillation(cache, hidden_weight=1.0, states=(0, 2))
+    trainer = make_trainer(build_bert(), make_training(tmp_path / "stage", encoded, distillation=distillation))
+    index, longest = np.array([0, 1]), int(encoded.lengths[:2].max())
+    mask = torch.from_numpy(np.arange(longest) < encoded.lengths[:2, None]).long()
+    generator = torch.Generator().manual_seed(0)
+    student = tuple(torch.randn(2, longest, SHAPE.hidden, generator=generator) for _ in range(2))
+    found = trainer._hidden(SimpleNamespace(hidden_states=student), mask, index)
+    teacher, variance = cache.hidden(index, longest), torch.from_numpy(cache.variance)
+    expected = hidden_loss(student, teacher[[0, 2]], mask.float(), variance[[0, 2]])
+    assert found.item() == pytest.approx(expected.item())
+    assert found.item() != pytest.approx(hidden_loss(student, teacher, mask.float(), variance).item())
+
+
+class Told(TrainerCallback):
+    """Notes the steps it is told of, and empties a matrix at each."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.steps.append(state.global_step)
+        with torch.no_grad():
+            kwargs["model"].classifier.weight.zero_()
+
+
+def test_callbacks_are_told_of_every_step_before_it_is_saved_or_scored(tmp_path: Path) -> None:
+    told, model = Told(), build_bert()
+    plan = make_training(
+        tmp_path, evaluate=lambda model: {"largest": float(model.classifier.weight.detach().abs().max())}
+    )
+    history = train(model, dataclasses.replace(plan, callbacks=(told,)), make_context())
+    assert told.steps == list(range(1, STEPS + 1))
+    assert [entry["largest"] for entry in history if "largest" in entry] == [0.0] * EPOCHS
+    assert not model.classifier.weight.any()
 
 
 def test_every_trained_parameter_is_in_exactly_one_group(tmp_path: Path) -> None:
