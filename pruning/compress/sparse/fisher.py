@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from pruning.compress.sparse.sparsifier import Texts
 from pruning.compress.sparse.target import Matrices
@@ -21,8 +22,9 @@ from pruning.importance.brain_surgeon import answer_score
 from pruning.importance.gradients import INPUTS, drawn
 
 BLOCK = 48  # weights; about the authors' 50, a multiple of 4, and of 48 * 8 and more in most BERTs' rows
-AT_ONCE = 16  # gradients added together
-PIECE = 16_384  # blocks that one product holds at once
+EXAMPLES = 256  # about five gradients a weight of a block
+AT_ONCE = 32  # gradients added together: each takes the memory of all weights, each time moves that of all inverses
+PIECE = 4096  # blocks that one product holds at once
 
 
 class InverseFisher:
@@ -47,28 +49,28 @@ class InverseFisher:
 
     def add(self, gradients: torch.Tensor) -> None:
         """Further gradients, (k, size), each of one example."""
-        filled = torch.nn.functional.pad(gradients, (0, len(self.blocks) * self.blocks.shape[1] - self.size))
-        columns = filled.view(len(gradients), len(self.blocks), -1).permute(1, 2, 0)  # (blocks, block, k)
+        rows = self.split(gradients).transpose(0, 1)  # (blocks, k, block)
         for start in range(0, len(self.blocks), PIECE):
-            part, own = self.blocks[start : start + PIECE], columns[start : start + PIECE]
-            felt = (own != 0).any(-1).any(-1)  # a table's rows that no text has read learn nothing
-            some = slice(None) if bool(felt.all()) else felt.nonzero().flatten()
-            part[some] = self._added(part[some], own[some])
+            part, own = self.blocks[start : start + PIECE], rows[start : start + PIECE].contiguous()
+            felt = own.flatten(1).any(1)
+            if bool(felt.all()):
+                self._correct(part, own)
+            else:  # a table's rows that no text has read learn nothing
+                some = felt.nonzero().flatten()
+                part[some] = self._correct(part[some], own[some])
 
-    def _added(self, blocks: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
-        """Some blocks with gradients (blocks, block, k) added."""
-        moved = blocks @ columns
-        inner = columns.transpose(1, 2) @ moved
+    def _correct(self, blocks: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Add gradients (blocks, k, block) to some blocks, in place."""
+        moved = rows @ blocks
+        inner = moved @ rows.transpose(1, 2)
         inner.diagonal(dim1=1, dim2=2).add_(self.count)
-        half = torch.linalg.solve_triangular(torch.linalg.cholesky(inner), moved.transpose(1, 2), upper=False)
-        return torch.baddbmm(blocks, half.transpose(1, 2), half, alpha=-1)
+        half = torch.linalg.solve_triangular(torch.linalg.cholesky(inner), moved, upper=False)
+        return blocks.baddbmm_(half.transpose(1, 2), half, alpha=-1)
 
-    def split(self, weight: torch.Tensor) -> torch.Tensor:
-        """A matrix's values by block, (blocks, block), filled up with zeros."""
-        flat = weight.flatten()
-        return torch.nn.functional.pad(flat, (0, len(self.blocks) * self.blocks.shape[1] - self.size)).view(
-            len(self.blocks), -1
-        )
+    def split(self, values: torch.Tensor) -> torch.Tensor:
+        """Values of a matrix's weights by block, (..., size) to (..., blocks, block), filled up with zeros."""
+        missing = len(self.blocks) * self.blocks.shape[1] - self.size
+        return nn.functional.pad(values, (0, missing)).unflatten(-1, (len(self.blocks), -1))
 
 
 def inverse_fisher(network: Any, matrices: Matrices, texts: Texts, damping: float) -> dict[str, InverseFisher]:
@@ -80,7 +82,7 @@ def inverse_fisher(network: Any, matrices: Matrices, texts: Texts, damping: floa
         texts: see `gradients`.
         damping: see `InverseFisher`.
     """
-    count = len(drawn(texts.encoded, texts.seed))
+    count = len(_examples(texts))
     found = {
         name: InverseFisher(module.weight.numel(), damping, count, module.weight.device)
         for name, module in matrices.items()
@@ -101,17 +103,22 @@ def gradients(network: Any, matrices: Matrices, texts: Texts) -> Iterator[dict[s
     make_batch = collate(texts.encoded)
     weights = [module.weight for module in matrices.values()]
     generator = torch.Generator().manual_seed(texts.seed)
-    index = drawn(texts.encoded, texts.seed)
-    for rows in np.split(index, range(AT_ONCE, len(index), AT_ONCE)):
-        found: list[list[torch.Tensor]] = [[] for _ in weights]
-        for row in rows.tolist():
-            batch = make_batch([row])
+    index = _examples(texts)
+    for examples in np.split(index, range(AT_ONCE, len(index), AT_ONCE)):
+        found = {
+            name: module.weight.new_empty(len(examples), module.weight.numel()) for name, module in matrices.items()
+        }
+        for place, example in enumerate(examples.tolist()):
+            batch = make_batch([example])
             with torch.enable_grad():
                 logits = network(**{name: batch[name].to(weights[0].device) for name in INPUTS}).logits
                 score = answer_score(logits.float(), texts.is_regression, generator).sum()
-                for own, gradient in zip(found, torch.autograd.grad(score, weights), strict=True):
-                    own.append(gradient.flatten())
-        yield {
-            name: torch.stack(own) * (weight.detach().flatten() != 0)
-            for name, own, weight in zip(matrices, found, weights, strict=True)
-        }
+                taken = torch.autograd.grad(score, weights)
+            for rows, weight, gradient in zip(found.values(), weights, taken, strict=True):
+                rows[place] = (gradient * (weight.detach() != 0)).flatten()
+        yield found
+
+
+def _examples(texts: Texts) -> np.ndarray:
+    """Numbers of the examples that gradients are taken on."""
+    return drawn(texts.encoded, texts.seed)[:EXAMPLES]

@@ -89,7 +89,7 @@ def _chunks(matrices: Matrices) -> list[Matrices]:
 
 def saliency(weight: torch.Tensor, inverse: InverseFisher, together: int = 1) -> torch.Tensor:
     """What each group of weights costs when it goes alone, (weights / together,)."""
-    values = inverse.split(weight)
+    values = inverse.split(weight.flatten())
     if together == 1:
         return (values.square() / inverse.blocks.diagonal(dim1=1, dim2=2) / 2).flatten()[: weight.numel()]
     groups = inverse.blocks.shape[1] // together
@@ -103,7 +103,7 @@ def saliency(weight: torch.Tensor, inverse: InverseFisher, together: int = 1) ->
 
 def corrected(weight: torch.Tensor, inverse: InverseFisher, stays: torch.Tensor) -> torch.Tensor:
     """A matrix with zeros where it does not stay, and the rest moved to where the loss is lowest with them."""
-    values, gone = inverse.split(weight), inverse.split(~stays)
+    values, gone = inverse.split(weight.flatten()), inverse.split(~stays.flatten())
     result = []
     for start in range(0, len(values), PIECE):
         part = slice(start, start + PIECE)

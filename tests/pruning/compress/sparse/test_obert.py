@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -15,6 +16,7 @@ from pruning.compress.sparse import SPARSE_METHODS, obert
 from pruning.compress.sparse.fisher import InverseFisher
 from pruning.compress.sparse.obert import Obert, corrected, saliency
 from pruning.compress.sparse.ranking import kept
+from pruning.compress.sparse.schedule import Schedule
 from pruning.compress.sparse.sparsifier import make_sparse
 from pruning.compress.sparse.target import nonzero, target_of
 from pruning.errors import SelectionError
@@ -37,7 +39,7 @@ def quadratic(size: int = SIZE, seed: int = 0) -> tuple[torch.Tensor, torch.Tens
 
 
 def best_without(weight: torch.Tensor, hessian: torch.Tensor, gone: list[int]) -> tuple[torch.Tensor, float]:
-    """The lowest point with these weights at zero, by setting the gradient by the others to zero; and the loss there."""
+    """The lowest point with these weights at zero, where the gradient by the others is zero; and the loss there."""
     flat = weight.flatten().double()
     stays = [place for place in range(len(flat)) if place not in gone]
     found = torch.zeros_like(flat)
@@ -127,20 +129,18 @@ def divergence(network: Any, teacher: Any) -> float:
 
 def test_at_90_percent_sparsity_without_training_it_is_ahead_of_magnitude(make_bert: Callable[..., Any]) -> None:
     found: dict[str, list[float]] = {"magnitude": [], "obert": [], "obert_block4": []}
-    for seed in range(4):
+    for seed in range(3):
         teacher = trained(make_bert, seed)
         for name, losses in found.items():
             method, network = SPARSE_METHODS[name], dense_from_bert(teacher)
-            target = target_of(network, encoder(0.4))
-            target = type(target)(target.encoder, {}, 0.1)
-            make_sparse(network, method.sparsifier(some_texts(200, seed)), target, method.schedule)
-            counted, all_weights = sum(left(target).values()), sum(m.weight.numel() for m in target.matrices.values())
-            assert counted == round(0.1 * all_weights / method.options.get("together", 1)) * method.options.get(
-                "together", 1
-            )
+            target = replace(target_of(network, encoder(0.5)), density=0.1)
+            make_sparse(network, method.sparsifier(some_texts(64, seed)), target, Schedule(times=3))
+            together = method.options.get("together", 1)
+            groups = sum(module.weight.numel() for module in target.matrices.values()) // together
+            assert sum(left(target).values()) == together * round(0.1 * groups)
             losses.append(divergence(network, teacher))
     assert np.mean(found["obert"]) < 0.7 * np.mean(found["magnitude"])
-    assert np.mean(found["obert"]) < np.mean(found["obert_block4"])
+    assert np.mean(found["obert_block4"]) < 0.8 * np.mean(found["magnitude"])
 
 
 def test_fours_stay_or_go_as_one(tiny_bert: Any) -> None:
@@ -159,7 +159,7 @@ def test_computed_in_parts_it_is_the_same(tiny_bert: Any, monkeypatch: pytest.Mo
         monkeypatch.setattr(obert, "HELD_BYTES", held)
         network = dense_from_bert(tiny_bert)
         target = target_of(network, total(0.5))
-        Obert(some_texts(), 1).prune(network, target, 0.3)
+        Obert(some_texts(8), 1).prune(network, target, 0.3)
         found.append(weights(target))
     assert len(obert._chunks(target.matrices)) == len(target.matrices)
     assert all(torch.equal(weight, found[1][name]) for name, weight in found[0].items())

@@ -43,5 +43,5 @@ def test_the_density_of_a_step_is_that_of_the_last_event() -> None:
 def test_an_order_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"^schedule: 3 times from 0\.8 to 0\.7, expected an order$"):
         Schedule(times=3, begin=0.8)
-    with pytest.raises(ConfigError, match="1 times from 0 to 0.7"):
+    with pytest.raises(ConfigError, match=r"1 times from 0 to 0\.7"):
         Schedule(times=1)
