@@ -23,8 +23,8 @@ from pruning.importance.gradients import INPUTS, drawn
 
 BLOCK = 48  # weights; about the authors' 50, a multiple of 4, and of 48 * 8 and more in most BERTs' rows
 EXAMPLES = 256  # about five gradients a weight of a block
-AT_ONCE = 32  # gradients added together: each takes the memory of all weights, each time moves that of all inverses
-PIECE = 4096  # blocks that one product holds at once
+AT_ONCE = 16  # gradients added together; each takes the memory of all weights
+PIECE = 256  # blocks that one product holds at once: few enough for a processor's cache
 
 
 class InverseFisher:

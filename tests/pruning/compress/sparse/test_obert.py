@@ -19,7 +19,9 @@ from pruning.compress.sparse.ranking import kept
 from pruning.compress.sparse.schedule import Schedule
 from pruning.compress.sparse.sparsifier import make_sparse
 from pruning.compress.sparse.target import nonzero, target_of
+from pruning.data import collate
 from pruning.errors import SelectionError
+from pruning.importance.gradients import INPUTS
 from pruning.measure.logits import encoded_logits
 from pruning.slimbert import dense_from_bert
 from tests.factories.small_training import make_encoded
@@ -107,15 +109,16 @@ def test_blocks_know_nothing_of_each_other_and_the_last_may_be_short() -> None:
 
 
 def trained(make_bert: Callable[..., Any], seed: int) -> Any:
-    """A network that has learned something of its texts: which of two pieces comes first."""
-    model = make_bert(seed).requires_grad_(True)
-    encoded = make_encoded(200, seed)
-    answers = torch.tensor([int(ids[0]) % 2 for ids in encoded.input_ids])
+    """A network that has learned something of its texts: whether the second piece has an odd number."""
+    model = make_bert(seed, hidden_size=16, intermediate_size=32).requires_grad_(True)
+    encoded = make_encoded(300, seed)
+    batch = collate(encoded)(range(len(encoded)))
+    inputs = {name: batch[name] for name in INPUTS}
+    answers = torch.tensor([int(ids[1]) % 2 for ids in encoded.input_ids])
     optimiser = torch.optim.Adam(model.parameters(), lr=5e-3)
-    for _ in range(60):
+    for _ in range(80):
         optimiser.zero_grad()
-        rows = [torch.from_numpy(ids[:3].astype(np.int64)) for ids in encoded.input_ids]
-        nn.functional.cross_entropy(model(input_ids=torch.stack(rows)).logits, answers).backward()
+        nn.functional.cross_entropy(model(**inputs).logits, answers).backward()
         optimiser.step()
     return model.eval()
 
@@ -139,8 +142,9 @@ def test_at_90_percent_sparsity_without_training_it_is_ahead_of_magnitude(make_b
             groups = sum(module.weight.numel() for module in target.matrices.values()) // together
             assert sum(left(target).values()) == together * round(0.1 * groups)
             losses.append(divergence(network, teacher))
-    assert np.mean(found["obert"]) < 0.7 * np.mean(found["magnitude"])
-    assert np.mean(found["obert_block4"]) < 0.8 * np.mean(found["magnitude"])
+    assert all(np.array(found["obert"]) < np.array(found["magnitude"]))
+    assert np.mean(found["obert"]) < 0.8 * np.mean(found["magnitude"])
+    assert np.mean(found["obert_block4"]) < np.mean(found["magnitude"])  # which may choose each weight alone
 
 
 def test_fours_stay_or_go_as_one(tiny_bert: Any) -> None:
