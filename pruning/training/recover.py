@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -128,53 +128,28 @@ def recover(context: Context, cut: Cut, lessons: Lessons, folder: Path) -> Recov
         folder: of the stage.
     """
     selection = cut.selection
+    settings, distillation = context.config.recover, context.config.distillation
+    model = copy.deepcopy(cut.model)
     tokenizer = vocabulary.cut_tokenizer(context.tokenizer, selection.pieces, positions=selection.positions)
     own = encode(tokenizer, lessons.examples, context.config.max_length)
     found = stretches((tokenizer, own), (context.tokenizer, lessons.encoded))
-    training = replace(
-        following(context, recovery_name(context, cut), folder, cut.budget.value, lessons),
+    training = Training(
+        name=recovery_name(context, cut),
+        folder=folder,
         encoded=own,
-        distillation=replace(
-            taught_by(context, lessons),
+        epochs=lasting(context, cut.budget.value),
+        rate=settings.rate_at(cut.budget.value),
+        distillation=Distillation(
+            lessons.answers,
+            temperature=distillation.temperature,
+            logits_weight=distillation.logits_weight,
+            hidden_weight=settings.hidden_weight if lessons.answers.has_hidden else 0.0,
+            task_weight=distillation.task_weight,
             columns=None if selection.masks.hidden.all() else np.flatnonzero(selection.masks.hidden),
             stretches=None if found.is_plain else found,
         ),
         evaluate=evaluator(context.task, context.validation_for(tokenizer)),
     )
-    model = copy.deepcopy(cut.model)
     history = train(model, training, context)
     round_to_half(model)
     return Recovered(model, tokenizer, history)
-
-
-def following(context: Context, name: str, folder: Path, budget: float, lessons: Lessons) -> Training:
-    """A recovery's plan for a network that reads texts as the teacher does and has all its residual units.
-
-    Args:
-        context: of the study.
-        name: of the stage.
-        folder: of the stage.
-        budget: as a ratio; steps and rate depend on it.
-        lessons: what to learn from.
-    """
-    return Training(
-        name=name,
-        folder=folder,
-        encoded=lessons.encoded,
-        epochs=lasting(context, budget),
-        rate=context.config.recover.rate_at(budget),
-        distillation=taught_by(context, lessons),
-        evaluate=evaluator(context.task, context.validation),
-    )
-
-
-def taught_by(context: Context, lessons: Lessons) -> Distillation:
-    """What such a network learns from the teacher's answers, by the study's settings."""
-    distillation = context.config.distillation
-    return Distillation(
-        lessons.answers,
-        temperature=distillation.temperature,
-        logits_weight=distillation.logits_weight,
-        hidden_weight=context.config.recover.hidden_weight if lessons.answers.has_hidden else 0.0,
-        task_weight=distillation.task_weight,
-    )

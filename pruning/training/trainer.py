@@ -97,7 +97,7 @@ class Training:
         penalty_weight: lambda.
         distillation: None while the teacher itself is trained.
         evaluate: network -> metrics, called after each epoch, for the history only.
-        callbacks: what else is told of each step.
+        callbacks: told of every step, before anything is scored or saved; what keeps masks while weights move.
     """
 
     name: str
@@ -109,7 +109,7 @@ class Training:
     penalty_weight: float = 0.0
     distillation: Distillation | None = None
     evaluate: Evaluate | None = field(default=None, repr=False)
-    callbacks: tuple[TrainerCallback, ...] = field(default=(), repr=False)
+    callbacks: tuple[TrainerCallback, ...] = ()
 
 
 class StudyTrainer(Trainer):

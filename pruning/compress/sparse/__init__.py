@@ -52,12 +52,20 @@ _HERE = "pruning.compress.sparse"
 SPARSE_METHODS: dict[str, SparseMethod] = {
     method.name: method
     for method in (
-        SparseMethod("magnitude", "Magnitude, at once", f"{_HERE}.magnitude", AT_ONCE, {"ranking": "global"}),
-        SparseMethod("gradual_magnitude", "Magnitude, gradual", f"{_HERE}.magnitude", GRADUAL, {"ranking": "uniform"}),
+        SparseMethod(
+            "sparse-magnitude", "Magnitude of weights, at once", f"{_HERE}.magnitude", AT_ONCE, {"ranking": "global"}
+        ),
+        SparseMethod(
+            "sparse-magnitude-gradual",
+            "Magnitude of weights, gradual",
+            f"{_HERE}.magnitude",
+            GRADUAL,
+            {"ranking": "uniform"},
+        ),
         SparseMethod("movement", "Movement", f"{_HERE}.movement", LEARNED, {"ranking": "uniform"}),
-        SparseMethod("movement_global", "Movement, one threshold", f"{_HERE}.movement", LEARNED, {"ranking": "global"}),
+        SparseMethod("movement-global", "Movement, one threshold", f"{_HERE}.movement", LEARNED, {"ranking": "global"}),
         SparseMethod("obert", "Optimal BERT Surgeon", f"{_HERE}.obert", RECOMPUTED),
-        SparseMethod("obert_block4", "Optimal BERT Surgeon, fours", f"{_HERE}.obert", RECOMPUTED, {"together": 4}),
+        SparseMethod("obert-block4", "Optimal BERT Surgeon, fours", f"{_HERE}.obert", RECOMPUTED, {"together": 4}),
     )
 }
 

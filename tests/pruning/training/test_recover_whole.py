@@ -19,7 +19,8 @@ from pruning.compress.sparse.target import nonzero
 from pruning.selection.budget import Budget
 from pruning.slimbert import dense_from_bert, parameter_count, round_to_half
 from pruning.training.recover import Lessons, Recovered
-from pruning.training.recover_whole import Sparsity, SparsityCallback, recover_whole
+from pruning.training.recover_whole import recover_whole
+from pruning.training.sparsity import Sparsity, SparsityCallback
 from tests.conftest import build_bert
 from tests.factories.small_training import killed_at_step, make_cache, make_context, make_encoded
 from tests.factories.sparse_network import encoder, total, weights
@@ -74,7 +75,7 @@ def test_an_interrupted_training_ends_the_same(tmp_path: Path, name: str) -> Non
         assert all(torch.equal(value, state[key]) for key, value in expected.model.state_dict().items())
 
 
-@pytest.mark.parametrize("name", ["gradual_magnitude", "obert"])
+@pytest.mark.parametrize("name", ["sparse-magnitude-gradual", "obert"])
 def test_a_zero_stays_one_at_every_step_and_has_no_gradient(tmp_path: Path, name: str) -> None:
     seen: list[dict[str, Any]] = []
     update = SparsityCallback.on_optimizer_step

@@ -62,5 +62,5 @@ def test_budgets_that_cannot_be_met_are_refused(tiny_bert: Any) -> None:
 
 def test_methods_are_found_by_name() -> None:
     assert sparse_method("obert") is SPARSE_METHODS["obert"]
-    with pytest.raises(ConfigError, match="sparse method 'pruned': expected one of magnitude, "):
+    with pytest.raises(ConfigError, match="sparse method 'pruned': expected one of sparse-magnitude, "):
         sparse_method("pruned")
