@@ -107,6 +107,11 @@ def from_weights(
 
 def dense_from_bert(model: Any) -> SlimBertForSequenceClassification:
     """A `BertForSequenceClassification` as a slim network in which nothing is cut."""
+    return from_bert(model, read_weights(model))
+
+
+def from_bert(model: Any, weights: BertWeights) -> SlimBertForSequenceClassification:
+    """What a `BertForSequenceClassification`'s weights have become as a slim network, with its label words."""
     config = model.config
     problem = config.problem_type or ("regression" if config.num_labels == 1 else "single_label_classification")
-    return from_weights(read_weights(model), id2label=config.id2label, problem_type=problem, original=bert_shape(model))
+    return from_weights(weights, id2label=config.id2label, problem_type=problem, original=bert_shape(model))

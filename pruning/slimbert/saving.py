@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -49,10 +50,14 @@ def save_slim(model: SlimBertForSequenceClassification, folder: Path | str, *, h
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
 
 
-def parameter_count(model: nn.Module) -> ParameterCount:
-    """Count what is saved, tensor by tensor (index buffers left out); equals `counts.count_parameters`."""
+def parameter_count(model: nn.Module, count: Callable[[torch.Tensor], int] = torch.Tensor.numel) -> ParameterCount:
+    """Count tensor by tensor, index buffers left out and what layers share once; equals `counts.count_parameters`.
+
+    Args:
+        model: a slim network.
+        count: what a tensor counts for: all its values, or those that are not zero.
+    """
     counts: dict[str, int] = dict.fromkeys(("embeddings", "layers", "pooler", "classifier"), 0)
-    for name, tensor in model.state_dict().items():
-        if tensor.is_floating_point():
-            counts[name.removeprefix("slimbert.").split(".")[0]] += tensor.numel()
+    for name, parameter in model.named_parameters():
+        counts[name.removeprefix("slimbert.").split(".")[0]] += count(parameter.detach())
     return ParameterCount(counts["embeddings"], counts["layers"], counts["pooler"], counts["classifier"])

@@ -27,6 +27,7 @@ from pruning.bert.slim_layer import (
     total_penalty,
 )
 from pruning.bert.spelling import Stretches
+from pruning.compress.sparse.movement import score_parameters
 from pruning.data import Encoded, EncodedDataset, EpochBuckets, collate
 from pruning.data.mixture import MixedBatches
 from pruning.errors import TrainingError
@@ -95,7 +96,7 @@ class Training:
         encoded: training examples.
         epochs: passes over them; or, where it counts its steps, how they are mixed.
         rate: peak learning rate of the weights.
-        alpha_rate: learning rate of slim factors; 0 where there are none.
+        alpha_rate: learning rate of slim factors, or of movement pruning's scores; 0 where there are none.
         penalty_weight: lambda.
         distillation: None while the teacher itself is trained.
         evaluate: network -> metrics, called after each epoch, for the history only.
@@ -168,18 +169,17 @@ class StudyTrainer(Trainer):
         return self.accelerator.prepare(loader)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """AdamW with three groups: matrices (decayed), vectors (not), slim factors (their own rate, not decayed)."""
+        """AdamW with three groups: matrices (decayed), vectors (not), factors or scores (own rate, not decayed)."""
         if self.optimizer is None:
-            alphas = {id(p) for p in slim_parameters(self.network)}
-            trained = [p for p in self.network.parameters() if p.requires_grad and id(p) not in alphas]
+            alphas = [*slim_parameters(self.network), *score_parameters(self.network)]
+            apart = {id(p) for p in alphas}
+            trained = [p for p in self.network.parameters() if p.requires_grad and id(p) not in apart]
             groups: list[dict[str, Any]] = [
                 {"params": [p for p in trained if p.ndim > 1], "weight_decay": self.args.weight_decay},
                 {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
             ]
             if alphas:
-                groups.append(
-                    {"params": slim_parameters(self.network), "weight_decay": 0.0, "lr": self.training.alpha_rate}
-                )
+                groups.append({"params": alphas, "weight_decay": 0.0, "lr": self.training.alpha_rate})
             self.optimizer = torch.optim.AdamW(groups, lr=self.args.learning_rate, fused=True)
         return self.optimizer
 

@@ -18,6 +18,7 @@ from pruning.bert.model import freeze_word_table
 from pruning.config import StudyConfig, with_settings
 from pruning.data import Encoded, Examples, StudyData, custom_task
 from pruning.training.context import Context, resolve_precision
+from pruning.training.progress import StudyProgress
 from pruning.training.teacher_cache import TeacherCache, fill_cache
 from pruning.training.trainer import StudyTrainer, Training, train
 from tests.conftest import SHAPE, build_bert
@@ -115,4 +116,18 @@ def recorded(attribute: str, entry: Callable[..., Any], into: list[Any]) -> Iter
         return original(self, *args, **kwargs)
 
     with mock.patch.object(StudyTrainer, attribute, method):
+        yield
+
+
+@contextmanager
+def killed_at_step(step: int) -> Iterator[None]:
+    """Raise in a callback, as Ctrl-C or SIGTERM would, after a step and before anything of it is saved."""
+    original = StudyProgress.on_step_end
+
+    def on_step_end(self: Any, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        original(self, args, state, control, **kwargs)
+        if state.global_step == step:
+            raise KeyboardInterrupt
+
+    with mock.patch.object(StudyProgress, "on_step_end", on_step_end):
         yield

@@ -18,7 +18,6 @@ from pruning.data import EpochBuckets
 from pruning.errors import TrainingError
 from pruning.training import checkpoints
 from pruning.training.checkpoints import COMPLETE, STATE, load_trained_state, newest_checkpoint, save_trained_state
-from pruning.training.progress import StudyProgress
 from pruning.training.trainer import Distillation
 from tests.conftest import build_bert
 from tests.factories.small_training import (
@@ -27,6 +26,7 @@ from tests.factories.small_training import (
     STEPS,
     Result,
     finish,
+    killed_at_step,
     make_cache,
     make_context,
     make_encoded,
@@ -38,21 +38,6 @@ from tests.factories.small_training import (
 
 # Drawn once by a die, kept so that every run is the same; the test's name says which step it was.
 KILLED_AT = sorted((np.random.default_rng(2).permutation(STEPS)[:6] + 1).tolist())
-
-
-@contextlib.contextmanager
-def killed_at_step(step: int) -> Iterator[None]:
-    """Raise in a callback, as Ctrl-C or SIGTERM would, after a step and before anything of it is saved."""
-    original = StudyProgress.on_step_end
-
-    def on_step_end(self: Any, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        original(self, args, state, control, **kwargs)
-        if state.global_step == step:
-            raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(StudyProgress, "on_step_end", on_step_end)
-        yield
 
 
 @contextlib.contextmanager
