@@ -31,6 +31,16 @@ SAFETY_HEADERS = {
 WHERE_THE_SERVER_IS = """<head><script>
 window.__streamlit = {BACKEND_BASE_URL: location.origin + location.pathname.replace(new RegExp(PATTERN), "/")};
 </script>"""
+# Streamlit makes a step of Back of every parameter that a page writes into its address. What is only added completes
+# the step that led there; what changes is a step of its own.
+ONE_STEP_A_VISIT = """<script>
+history.pushState = (push => function (state, title, url) {
+  const next = new URL(url ?? location.href, location.href), now = [...new URLSearchParams(location.search)];
+  const stays = now.every(([name, value]) => next.searchParams.get(name) === value);
+  const onlyAdds = stays && next.pathname === location.pathname;
+  return (onlyAdds ? this.replaceState : push).call(this, state, title, url);
+})(history.pushState);
+</script>"""
 UNTIL_IT_ANSWERS = 0.3  # seconds that the server needs once its start-up is over
 
 
@@ -93,14 +103,14 @@ def middleware() -> list[Middleware]:
 
 
 def routes(pages: Iterable[str]) -> list[Route]:
-    """Streamlit's one HTML file for the pages of these URL paths, told where its server is.
+    """Streamlit's one HTML file for the pages of these URL paths, told where its server is and what a step of Back is.
 
     What precedes the page in the address, as of a proxy, stays in front.
     """
     paths = [path for path in pages if path]
     pattern = json.dumps(f"/(?:{'|'.join(paths)})?/*$")
     shell = (Path(st.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
-    shell = shell.replace("<head>", WHERE_THE_SERVER_IS.replace("PATTERN", pattern), 1)
+    shell = shell.replace("<head>", WHERE_THE_SERVER_IS.replace("PATTERN", pattern) + ONE_STEP_A_VISIT, 1)
 
     async def answer(_request: Request) -> HTMLResponse:
         return HTMLResponse(shell, headers={"Cache-Control": "no-cache"})

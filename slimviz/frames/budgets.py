@@ -23,7 +23,13 @@ def default_budget(names: Iterable[str]) -> str:
     return "10" if "10" in names else names[-1]
 
 
-def closest_budget(study: Study, density: float) -> str:
-    """The budget whose total density is the smallest factor away; a study without any raises ValueError."""
+def closest_budget(study: Study, density: float, among: Iterable[str] | None = None) -> str:
+    """The budget whose total density is the smallest factor away; raises ValueError where there is none.
+
+    Args:
+        study: the study.
+        density: as a share.
+        among: names of stored budgets; all of the study's by default.
+    """
     stored = study.selections
-    return min(stored, key=lambda name: abs(math.log(stored[name].total_density / density)))
+    return min(stored if among is None else among, key=lambda name: abs(math.log(stored[name].total_density / density)))

@@ -204,7 +204,7 @@ def _pick(key: str) -> None:
     cell = parameters.clicked(key, CLICK)
     if cell is not None:
         head = f"{cell['layer']}-{cell['head']}"
-        parameters.change("head", NONE if parameters.read("head") == head else head)
+        parameters.change(head=NONE if parameters.read("head") == head else head)
 
 
 def _head_card(heads: pd.DataFrame, chosen: tuple[int, int], budget: str) -> None:

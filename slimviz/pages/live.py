@@ -14,7 +14,7 @@ import streamlit as st
 from pruning.errors import SlimVizError
 from pruning.study import Study
 from pruning.variants import Variant
-from slimviz import sentences, theme
+from slimviz import results_in_words, theme
 from slimviz.frames.results import study_title
 from slimviz.live.examples import Drawn, data_choices, draw
 from slimviz.live.networks import devices, threads_text
@@ -230,7 +230,7 @@ def _show_latest(choice: Choice, rows: Sequence[dict[str, Any]]) -> None:
             stored = stored_sentence(choice.study, [Variant.parse(row["network"]) for row in rows])
             if stored:
                 st.caption(stored)
-            if said := sentences.study_sentence(study_title(choice.key, choice.study), choice.study):
+            if said := results_in_words.study_sentence(study_title(choice.key, choice.study), choice.study):
                 st.caption(theme.plain(said))
 
 

@@ -102,9 +102,7 @@ def _choose_density(study: Study) -> str:
 def _commit_density(key: str, stored: list[str]) -> None:
     density = st.session_state.get(key)
     if density is not None:
-        parameters.change("density", density)
-        if density in stored:
-            parameters.change("budget", density)
+        parameters.change(density=density, **({"budget": density} if density in stored else {}))
 
 
 def density_options(lowest: float, also: Mapping[str, float]) -> list[str]:
@@ -223,7 +221,7 @@ def _bars(study: Study, selection: Selection, survival: pd.DataFrame, settings: 
 def _open_layer() -> None:
     bar = parameters.clicked(BARS, bars.CLICK)
     if bar is not None:
-        parameters.change("layer", str(bar["layer"]))
+        parameters.change(layer=str(bar["layer"]))
 
 
 def _strips(study: Study, factors: ImportanceFactors, criterion: str, selection: Selection, layer: int) -> None:

@@ -20,4 +20,5 @@ if TYPE_CHECKING:
 )
 def test_a_page_opens_by_its_address(visit: Callable[..., Page], entry: PageEntry, after: str) -> None:
     page = visit(f"/{entry.path}{after}" if entry.path else f"/{after.strip('/')}")
-    assert page.inner_text("h2").startswith(entry.question)
+    (headline,) = page.locator("h1").all()
+    assert headline.inner_text().startswith(entry.question)

@@ -58,7 +58,7 @@ def box(page: AppTest, label: str):
 def test_before_a_run(open_page: Callable[..., AppTest], tiny_folder: Path) -> None:
     page = open_page("live", tiny_folder, study="sst2")
     assert not page.exception
-    assert [header.value for header in page.header] == ["How accurate and how fast, here, now?"]
+    assert [title.value for title in page.title] == ["How accurate and how fast, here, now?"]
     assert radio(page, "Device").value == "cpu"
     assert "On the CPU torch computes with" in said(page)
     assert "Nothing has been measured in this session yet." in said(page)

@@ -54,7 +54,7 @@ def bars(page: AppTest) -> list[str]:
 def test_nothing_is_said_before_a_question(open_page: Callable[..., AppTest], tiny_folder: Path) -> None:
     page = open_page("play", tiny_folder, study="sst2")
     assert not page.exception
-    assert [header.value for header in page.header] == ["What would it say to me?"]
+    assert [title.value for title in page.title] == ["What would it say to me?"]
     assert [field.label for field in page.text_area] == ["Sentence"]
     assert "Is this phrase of a film review positive or negative?" in said(page)
     assert not page.subheader
