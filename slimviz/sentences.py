@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pruning.data.task import OF_ANSWERS
 from slimviz import without_labels
 from slimviz.frames.tidy import count_of, groups, records
-from slimviz.theme import budget_words, layer_title, listing, percent_text
+from slimviz.theme import budget_words, head_title, layer_title, listing, percent_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,8 @@ def strip_sentence(units: pd.DataFrame, layer: int) -> str:
         return f"{name}: this criterion ranks no units."
     parts = [f"{count_of(part, 'kept'):,} of {len(part):,} {_inline(title)}" for title, part in groups(units, "title")]
     against = _against(units)
-    note = f" {against:,} units are coloured against their fate: heads come and go whole." if against else ""
+    heads = "heads are ranked first, then the units inside those that stay"
+    note = f" {against:,} units are coloured against their fate: {heads}." if against else ""
     return f"{name} keeps {listing(parts)} units.{note}"
 
 
@@ -111,6 +112,26 @@ def head_sentence(rows: Sequence[Mapping[str, Any]]) -> str:
     best = min(rows, key=lambda row: row["rank"])
     most = f"; highest rank in {best['title']} ({best['rank']} of {best['heads']})" if len(rows) > 1 else ""
     return f"{', '.join(parts)}{most}."
+
+
+def pinned_sentence(row: Mapping[str, Any], budget: str, criterion: str) -> str:
+    """What became of the head that a visitor pinned, in one task.
+
+    Args:
+        row: the head's, of `head_frame`.
+        budget: as printed.
+        criterion: as printed, whose rank is given.
+    """
+    fate = f"kept, {_units(row)}" if row["kept"] else "cut"
+    place = head_title(row["layer"] - 1, row["head"] - 1)
+    return (
+        f"Pinned: {place}, {fate} in {row['title']} at {budget}; rank {row['rank']} of {row['heads']} by {criterion}."
+    )
+
+
+def _units(row: Mapping[str, Any]) -> str:
+    """How much of a head is left: "whole", or "8 of 32 units"."""
+    return "whole" if row["units"] == row["head_size"] else f"{row['units']} of {row['head_size']} units"
 
 
 def difference_sentence(difference: pd.DataFrame, first: str, second: str) -> str:

@@ -69,7 +69,6 @@ def network_drawing(shape: BertShape, slim: NetworkShape, masks: Masks) -> Netwo
     slim_table = table_parameters(slim.vocabulary, slim.hidden, slim.rank)
     rest = _rest(dense)
     pieces = slim.vocabulary / dense.vocabulary
-    rank = "" if slim.rank is None else f", rank {slim.rank:,} of {dense.hidden:,}"
     return NetworkDrawing(
         layers=tuple(
             _layer(layer, slim, dense, alive) for layer, alive in zip(slim.layers, masks.heads(shape) > 0, strict=True)
@@ -81,9 +80,15 @@ def network_drawing(shape: BertShape, slim: NetworkShape, masks: Masks) -> Netwo
         rest=rest,
         pieces=pieces,
         table_width=min(1.0, slim_table / table / pieces),
-        table_words=f"{slim.vocabulary:,} of {dense.vocabulary:,} pieces{rank}",
+        table_words=table_words(slim, dense),
         rest_left=min(1.0, _rest(slim) / rest),
     )
+
+
+def table_words(slim: NetworkShape, dense: NetworkShape) -> str:
+    """What is left of the word table: pieces, and the rank of its factors."""
+    rank = "" if slim.rank is None else f", rank {slim.rank:,} of {dense.hidden:,}"
+    return f"{slim.vocabulary:,} of {dense.vocabulary:,} pieces{rank}"
 
 
 def _layer(layer: LayerShape, slim: NetworkShape, dense: NetworkShape, alive: list[bool]) -> LayerDrawing:

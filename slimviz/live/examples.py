@@ -80,7 +80,8 @@ def draw(task: Task, split: str, source: str, most: int | None) -> Drawn:
     except DataError as error:
         if source == "probe" or not any(choice.source == "probe" for choice in data_choices(task)):
             raise
-        note = f"GLUE's validation split cannot be read here ({error}). The probe set takes its place."
+        reason = str(error).partition("; expected")[0]  # what follows is for those who type commands
+        note = f"GLUE's validation split cannot be read here ({reason}). The probe set takes its place."
         source, examples = "probe", load_examples(task, split, "probe")
     if source == "probe":
         title = "the probe set (written for this project)"

@@ -12,7 +12,7 @@ from pruning.study import Study
 from slimviz import loaders, results_in_words, theme
 from slimviz.charts.network_picture import network_picture
 from slimviz.charts.task_rows import task_rows
-from slimviz.frames.budgets import budgets, closest_budget
+from slimviz.frames.budgets import askable_budget, budgets
 from slimviz.frames.drawing import network_drawing
 from slimviz.frames.provenance import description_text, provenance_text, shape_words
 from slimviz.frames.results import Summary, study_title, summarise
@@ -192,16 +192,14 @@ def _card(study: Study, row: Summary) -> None:
 
 def _ask(study: Study, row: Summary) -> None:
     """Links to where networks answer: those of this budget, or of the closest that has weights."""
-    shipped = [name for name in budgets(study) if study.weights(study.final(name)) is not None]
-    if not shipped:
+    budget = askable_budget(study, row.budget)
+    if budget is None:
         st.caption("No slim network's weights are stored, so none can be asked or measured here.")
         return
-    density = row.total_density or 1.0
-    budget = row.budget if row.ships_weights else closest_budget(study, density, shipped)
-    which = "it" if row.ships_weights else f"the network at {theme.budget_title(budget)}"
+    which = "it" if budget == row.budget else f"the network at {theme.budget_title(budget)}"
     link("playground", f"Ask {which} something", study=row.key, budget=budget)
     link("live", f"Measure {which} here", study=row.key, budget=budget)
-    if not row.ships_weights:
+    if budget != row.budget:
         st.caption(f"At {theme.plain(theme.budget_title(row.budget))} numbers are stored, no weights.")
 
 

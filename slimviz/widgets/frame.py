@@ -13,11 +13,12 @@ from slimviz.widgets.navigation import BY_MODULE
 
 # Streamlit leaves 6rem above a page and 5rem beside it; less shows a whole first screen of 1280 x 720. On a phone,
 # Streamlit puts one column below the other; cells with a number each go two to a row. Whatever has the keyboard's focus
-# shows it, the marks of charts included.
+# shows it, the marks of charts included. A clicked head's card stays in sight beside the maps, above them on a phone.
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding: 3.75rem 2rem 3rem}
 [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] {gap: .65rem}
 [data-testid="stMainBlockContainer"] h1 {font-size: 1.6rem; padding: 0; line-height: 1.25}
+[data-testid="stMainBlockContainer"] h3 {font-size: 1.25rem; padding: .4rem 0 0}
 [data-testid="stMain"] :focus-visible {outline: 2px solid currentColor !important; outline-offset: 2px}
 [class*="st-key-figures"] [data-testid="stMetricValue"] {
   font-size: 1.3rem; font-weight: 600; line-height: 1.2; padding: 0}
@@ -26,7 +27,9 @@ STYLE = """<style>
 [class*="st-key-figures"] [data-testid="stMetricLabel"] {min-height: 0}
 [class*="st-key-figures"] [data-testid="stCaptionContainer"] p {font-size: .8rem; line-height: 1.2; margin: 0}
 [class*="st-key-cells-"] [data-testid="stMetricValue"] {font-size: 1.6rem}
+[data-testid="stColumn"]:has(.st-key-head-card) {position: sticky; top: 4.5rem; align-self: flex-start}
 @media (max-width: 640px) {
+  [data-testid="stColumn"]:has(.st-key-head-card) {position: static; order: -1}
   [data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem}
   [class*="st-key-cells-"] [data-testid="stColumn"] {min-width: 44% !important; flex: 1 1 44% !important}
   [class*="st-key-cells-"] [data-testid="stColumn"]:nth-child(5) {min-width: 100% !important}

@@ -9,7 +9,8 @@ import streamlit as st
 from pruning.study import Study
 from pruning.variants import TEACHER, Variant
 from slimviz import theme
-from slimviz.live.networks import Network, load_networks, slim_budgets, teacher_problem
+from slimviz.frames.budgets import shipped_budgets
+from slimviz.live.networks import Network, load_networks, teacher_problem
 from slimviz.widgets.choices import choose_budget, choose_study
 from slimviz.widgets.frame import begin
 
@@ -36,7 +37,7 @@ def choose(module: str) -> Choice:
     with left:
         key = choose_study(library)
     study = library.studies[key]
-    shipped = slim_budgets(study)
+    shipped = shipped_budgets(study)
     with right:
         explanation = "Only budgets whose weights are stored can answer."
         budget = choose_budget(shipped, without_weights=study.selections, explanation=explanation) if shipped else None

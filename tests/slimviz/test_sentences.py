@@ -56,6 +56,7 @@ def test_strips_count_units_on_the_wrong_side(studies: dict[str, Study]) -> None
     assert text.startswith("Layer 1 keeps 384 of 384 attention input, ")
     against = int((units["kept"] != (units["relative"] >= 0)).sum())
     assert (f" {against} units are coloured against their fate" in text) == (against > 0)
+    assert "come and go whole" not in text  # a head that stays may keep a part of its units
     assert "ranks no units" in sentences.strip_sentence(units.iloc[:0], 0)
 
 
