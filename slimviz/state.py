@@ -13,6 +13,7 @@ from slimviz.theme import head_title, plain
 T = TypeVar("T")
 
 SHOWN_LENGTH = 40  # characters of a typed value that a message repeats
+UNKNOWN_PAGE = "unknown"  # parameter of the first page: the path that was asked for and leads nowhere
 NONE = "none"  # how the URL says that no head is chosen
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from slimviz import loaders, results_in_words, theme, without_labels
 from slimviz.frames.results import Summary
 from slimviz.loaders import Library
+from slimviz.state import UNKNOWN_PAGE, quoted
 from slimviz.widgets.appearance import follow_theme
 from slimviz.widgets.glossary import glossary
 from slimviz.widgets.navigation import BY_MODULE
@@ -48,6 +49,8 @@ def begin(module: str) -> Library:
             follow_theme()
             st.title(BY_MODULE[module].question, anchor=False)
         glossary()
+    if asked := st.query_params.get(UNKNOWN_PAGE):
+        st.warning(f"There is no page {quoted(asked)} here; this is the first one.")
     library = loaders.library()
     for broken in library.broken:
         reason = broken.reason.removeprefix(f"{broken.folder}: ")

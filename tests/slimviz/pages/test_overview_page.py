@@ -108,6 +108,25 @@ def test_links_carry_study_and_budget_and_lead_to_weights_that_are_there(open_pa
     assert {"Ask it something", "Measure it here"} <= at_10
 
 
+@pytest.mark.parametrize(
+    ("study", "words"), [("sst2", "always answering the most frequent class"), ("cola", "what answers by chance score")]
+)
+def test_the_floor_s_help_is_of_its_metric(open_page: Callable[..., AppTest], study: str, words: str) -> None:
+    page = open_page("", study=study)
+    (help_text,) = [metric.help for metric in page.metric if metric.label in ("Accuracy", "MCC")]
+    assert words in help_text
+
+
+def test_every_page_explains_its_words_and_no_page_is_unknown_in_silence(open_page: Callable[..., AppTest]) -> None:
+    for path in ("", "survivors", "heads"):
+        words = texts(open_page(path))
+        assert all(f"**{word}**" in words for word in ("Teacher", "Slim", "Floor", "Interval"))
+    page = open_page("", unknown="<b>x")
+    assert [warning.value.replace("\\", "") for warning in page.warning] == [
+        'There is no page "<b>x" here; this is the first one.'
+    ]
+
+
 def test_nine_tasks_make_the_page_no_longer(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
     for task in ("sst2", "cola", "mrpc", "rte", "stsb", "mnli", "wnli"):
         write_study(tmp_path / "nine", task, budgets=("10",))
