@@ -98,7 +98,7 @@ def truth_sentence(ablation: Ablation | None, criterion: str) -> str | None:
     beside = f"; in random orders {percent_text(min(chance), 0)} to {percent_text(max(chance), 0)}" if chance else ""
     return (
         f"Is it true? Without the half of the heads that come last here, the teacher keeps {percent_text(kept, 0)} of "
-        f"what it has above its floor ({ablation.rows:,} {ablation.split} examples){beside}."
+        f"what it has above its floor ({ablation.rows:,} {ablation.split.replace('_', ' ')} examples){beside}."
     )
 
 

@@ -24,7 +24,7 @@ from slimviz.frames.heads import (
     similarity_frame,
 )
 from slimviz.frames.results import study_title, summarise
-from slimviz.frames.tidy import groups, only, records
+from slimviz.frames.tidy import groups, only
 from slimviz.state import NONE, format_head, head_option_title, parse_head
 from slimviz.theme import Palette
 from slimviz.widgets import parameters
@@ -32,7 +32,7 @@ from slimviz.widgets.appearance import current_palette
 from slimviz.widgets.choices import choose_budget, choose_scale
 from slimviz.widgets.frame import begin, warn_of_teacher
 from slimviz.widgets.guard import guard
-from slimviz.widgets.navigation import link
+from slimviz.widgets.head_card import show_head_card
 
 MAPS_A_ROW = 2
 DIFFERENCES = {"rank": "Difference in rank", "value": "Difference in powers of ten"}
@@ -73,7 +73,7 @@ def _explore(studies: list[HeadStudy], budget: str, askable: Mapping[str, str | 
     heads = pd.concat(frames, ignore_index=True)
     left, right = st.columns([7, 3], gap="medium")
     with right, st.container(key="head-card"), guard("This head"):
-        _head_card(heads, chosen, askable)
+        show_head_card(heads, chosen, askable)
     with left, guard("The maps"):
         truths = {study.key: sentences.truth_sentence(study.ablation, criterion) for study in studies}
         _maps(heads, budget, criterion, scale, chosen, truths, palette)
@@ -211,38 +211,6 @@ def _pick(key: str) -> None:
     if cell is not None:
         head = f"{cell['layer']}-{cell['head']}"
         parameters.change(head=NONE if parameters.read("head") == head else head)
-
-
-def _head_card(heads: pd.DataFrame, chosen: Chosen, askable: Mapping[str, str | None]) -> None:
-    """One head, beside the maps: rank, importance and fate in every task shown."""
-    with st.container(border=True):
-        if chosen is None:
-            st.markdown("Click a head, or choose one above: what it is to each task stands here.")
-            return
-        place = {"layer": chosen[0] + 1, "head": chosen[1] + 1}
-        rows = [row for row in records(heads) if all(row[name] == number for name, number in place.items())]
-        st.subheader(theme.head_title(*chosen).capitalize(), anchor=False)
-        st.markdown(theme.plain(sentences.head_sentence(rows)))
-        st.table(
-            [
-                {
-                    "Task": theme.plain(row["title"]),
-                    "Rank": f"{row['rank']}/{row['heads']}",
-                    "Importance": theme.value_text(row["importance"]),
-                    "Fate": row["fate"],
-                    "Units": f"{row['units']}/{row['head_size']}",
-                }
-                for row in rows
-            ],
-            alt=f"{theme.head_title(*chosen)} in every task shown",
-        )
-        if any(askable.values()):
-            st.caption("It stays pinned while you ask the networks of:")
-        with st.container(horizontal=True, gap="small"):
-            for row in rows:
-                budget = askable[row["study"]]
-                if budget is not None:
-                    link("playground", row["title"], study=row["study"], budget=budget, head=format_head(chosen))
 
 
 def _difference(heads: pd.DataFrame, scale: str, chosen: Chosen, palette: Palette) -> None:
