@@ -35,6 +35,7 @@ from slimviz.widgets.run_result import (
 from slimviz.widgets.upload import FileChoice, choose_file
 
 RUNNING = "live:running"  # session: the run at work, or one whose rows are not kept yet
+NOTES = "live:notes"  # session: what did not go as asked in the run at work, or the latest one
 RUNS = "live:runs"  # session: rows of the runs done, the newest last
 KEPT_RUNS = 50
 EXAMPLE_COUNTS = (64, 128, 256, 512, 1024)
@@ -52,6 +53,8 @@ def render() -> None:
     settings = _form(choice, asked)
     if settings is not None:
         _start(choice, settings, asked)
+    for note in st.session_state.get(NOTES, []):
+        st.warning(note)
     if RUNNING in st.session_state:
         st.fragment(_watch, run_every=DRAW_SECONDS)()
     runs: list[list[dict[str, Any]]] = st.session_state.get(RUNS, [])
@@ -173,16 +176,22 @@ def _split_title(split: str) -> str:
 def _start(choice: Choice, settings: RunSettings, asked: Asked) -> None:
     """Load what the run needs, and leave the rest to a thread."""
     try:
-        loaded = networks.load(choice, settings.device)
+        loaded, notes = networks.load_quietly(choice, settings.device)
+        if not loaded:
+            for note in notes:
+                st.warning(note)
+            return
         with st.spinner("Reading the examples …"):
             drawn = _examples(choice.study, asked)
     except SlimVizError as error:
         st.error(theme.plain(str(error)))
         return
     if drawn is not None and drawn.note:
-        st.warning(theme.plain(drawn.note))
+        notes.append(theme.plain(drawn.note))
+    st.session_state[NOTES] = notes
     split = UPLOADED if asked.file else asked.split
     st.session_state[RUNNING] = BackgroundRun(LiveRun(choice.study, loaded, drawn, settings, split))
+    st.rerun()  # with the button that starts runs out of reach
 
 
 def _watch() -> None:
