@@ -40,7 +40,9 @@ def block_picture(slim: NetworkShape, dense: NetworkShape, open_sites: Collectio
         f'<div style="color:{palette.muted}">{len(dense.layers)} layers, each of these four; between them a width of '
         f"{dense.hidden:,} ({stream})</div>{parts}</div>"
     )
-    answer = _box("pooler, classifier", "the answer", "", palette, is_open=False)
+    is_whole = slim.pooler == dense.pooler
+    pooler = "whole" if is_whole else f"{slim.pooler:,} of {dense.pooler:,} left"
+    answer = _box("pooler", "what the classifier answers from", pooler, palette, is_open=not is_whole)
     return f'<div style="font-size:.8rem;line-height:1.3;color:{palette.text}">{answer}{layers}{table}</div>'
 
 

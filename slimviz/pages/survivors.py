@@ -221,7 +221,7 @@ def _block(study: Study, selection: Selection, sites: Sequence[Site]) -> None:
     """A small picture of the network, to read the charts by."""
     st.subheader("What can be cut", anchor=False)
     st.html(block_picture(selection.shape, study.shape.network(), sites, current_palette()))
-    st.caption("A text goes in at the bottom. Blue outline: may be cut in this study; what else there is stays whole.")
+    st.caption("A text goes in at the bottom. Blue outline: what this study cuts, or may cut.")
 
 
 def _open_layer() -> None:

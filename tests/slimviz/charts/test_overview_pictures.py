@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from pruning.bert.shapes import Site
 from pruning.measure.intervals import Interval
 from pruning.study import Study, load_masks
+from slimviz.charts.block_picture import block_picture
 from slimviz.charts.network_picture import network_picture, picture_words
 from slimviz.charts.task_rows import SHAPES, STYLE, axis_of, row_words, task_rows, verdict_words
 from slimviz.frames.drawing import network_drawing
@@ -97,6 +99,20 @@ def test_colours_are_the_theme_s(studies: dict[str, Study], rows: list[Summary],
         assert set(re.findall(r"#[0-9a-f]{6}", body)) <= set(re.findall(r"#[0-9a-f]{6}", repr(palette)))
         assert other.slim not in body
     assert not re.findall(r"#[0-9a-f]{3,6}", STYLE)
+
+
+def test_a_block_says_what_is_cut_and_what_is_whole(studies: dict[str, Study]) -> None:
+    study = studies["sst2"]
+    slim, dense = study.selections["10"].network, study.shape.network()
+    body = block_picture(slim, dense, [Site.ATTENTION_CONTEXT, Site.FFN_HIDDEN], LIGHT)
+    heads, units = (sum(getattr(layer, name) for layer in slim.layers) for name in ("heads", "ffn"))
+    for words in (f"{heads} of 72 left", f"{units:,} of 9,216 left", f"{slim.pooler} of 384 left", "6 layers, each"):
+        assert words in body
+    assert body.count(">whole</span>") == 2
+    assert body.count(f"2px solid {LIGHT.slim}") == 4  # two sites, word table, pooler
+    whole = block_picture(dense, dense, [], DARK)
+    assert whole.count(">whole</span>") == 5
+    assert "30,522 of 30,522 pieces" in whole
 
 
 def test_a_picture_says_what_is_left(studies: dict[str, Study]) -> None:
