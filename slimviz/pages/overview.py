@@ -128,8 +128,9 @@ def _size(study: Study, row: Summary) -> tuple[str, str]:
         before = f"{theme.bytes_text(row.teacher.size_bytes)} → " if row.teacher.size_bytes else ""
         return f"{before}{theme.bytes_text(row.slim.size_bytes)}", share
     whole = count_parameters(study.shape.network()).total
-    slim = None if row.total_density is None else row.total_density * whole
-    return f"{theme.amount_text(whole)} → {theme.amount_text(slim)}", share
+    if row.total_density is None:
+        return theme.amount_text(whole), f"the teacher's; nothing is stored at {theme.budget_title(row.budget)}"
+    return f"{theme.amount_text(whole)} → {theme.amount_text(row.total_density * whole)}", share
 
 
 def _tasks(rows: Sequence[Summary], key: str, chosen: Summary | None, margin: float) -> None:
@@ -138,7 +139,9 @@ def _tasks(rows: Sequence[Summary], key: str, chosen: Summary | None, margin: fl
     show_task_rows(task_rows(rows, key, margin, current_palette()))
     if chosen is not None:
         st.caption(theme.plain(results_in_words.row_sentence(chosen)))
+    has_floors = any(row.is_labelled for row in rows)
+    floor = " Red tick: the floor, ‹ where it is further away." if has_floors else ""
     st.caption(
-        "Dot: the network that ships; faint dots: other seeds. Band: the loss that you call fine. Red tick: the floor, "
-        "‹ where it is further away. A row opens its network and, below, its numbers."
+        "Dot: the network that ships; faint dots: other seeds. Band: the loss that you call fine."
+        f"{floor} A row opens its network and, below, its numbers."
     )

@@ -44,14 +44,15 @@ COMMAND = "python -m pruning run --task sst2 --preset quick --output my-studies"
 def begin(module: str) -> Library:
     """Draw a page's headline, name the studies that cannot be read, and stop where there is none to show."""
     st.html(STYLE)
+    library = loaders.library()
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(gap=None, width="content"):
             follow_theme()
             st.title(BY_MODULE[module].question, anchor=False)
-        glossary()
+        labelled = [study.task.is_labelled for study in library.studies.values()]
+        glossary(has_labels=any(labelled) or not labelled)
     if asked := st.query_params.get(UNKNOWN_PAGE):
         st.warning(f"There is no page {quoted(asked)} here; this is the first one.")
-    library = loaders.library()
     for broken in library.broken:
         reason = broken.reason.removeprefix(f"{broken.folder}: ")
         st.warning(f"The study in {theme.plain(str(broken.folder))} cannot be shown: {theme.plain(reason)}")

@@ -22,7 +22,11 @@ WORDS = {
 }
 
 
-def glossary() -> None:
-    """A button that opens the list."""
+OF_LABELS = ("Floor", "MCC")  # words that pages use only where labels say what is right
+
+
+def glossary(*, has_labels: bool) -> None:
+    """A button that opens the list, without the words that no study here needs."""
+    shown = {word: meaning for word, meaning in WORDS.items() if has_labels or word not in OF_LABELS}
     with st.popover("What the words mean", icon=":material/menu_book:"):
-        st.markdown("  \n".join(f"**{word}**: {meaning}" for word, meaning in WORDS.items()))
+        st.markdown("  \n".join(f"**{word}**: {meaning}" for word, meaning in shown.items()))
