@@ -43,6 +43,7 @@ history.pushState = (push => function (state, title, url) {
   return (onlyAdds ? this.replaceState : push).call(this, state, title, url);
 })(history.pushState);
 </script>"""
+SERVED = ("_stcore", "app", "component", "favicon.png", "media", "static")  # folders and a file of Streamlit's own
 LONGEST_PATH = 80  # characters of it
 UNTIL_IT_ANSWERS = 0.3  # seconds that the server needs once its start-up is over
 
@@ -87,7 +88,8 @@ class KnownPages:
 
     def _is_unknown(self, path: str, headers: Headers) -> bool:
         is_visit = headers.get("sec-fetch-dest") == "document"  # a browser's window; not scripts, pictures or tools
-        return is_visit and path.rstrip("/") not in self.known and not path.startswith(f"{self.base}_stcore/")
+        is_served = path.removeprefix(self.base).split("/", 1)[0] in SERVED
+        return is_visit and not is_served and path.rstrip("/") not in self.known
 
 
 class OwnOrigin:

@@ -53,6 +53,8 @@ def test_pages_below_the_base_path(monkeypatch: pytest.MonkeyPatch, base: str, e
         ("tools", "/tools", "document", None),
         ("", "/nothing", "script", None),
         ("", "/_stcore/health", "document", None),
+        ("", "/media/0123.csv", "document", None),  # a download
+        ("tools", "/tools/media/0123.csv", "document", None),
     ],
 )
 def test_a_browser_that_opens_an_unknown_page_is_led_to_the_first(
