@@ -18,6 +18,6 @@ else:  # the server: Streamlit imports this file and looks for an app
     app = st.App(
         __file__,
         lifespan=server.open_browser,
-        middleware=server.middleware(),
+        middleware=server.middleware(entry.path for entry in PAGES),
         routes=server.routes(entry.path for entry in PAGES),
     )

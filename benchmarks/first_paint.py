@@ -38,9 +38,9 @@ QUESTIONS = (
 NOTE_FIRST = """
 window.firstSeen = {};
 const wanted = {
-  headline: () => [...document.querySelectorAll('h2')].some(e => e.innerText.includes(HEADLINE)),
+  headline: () => [...document.querySelectorAll('h1')].some(e => e.innerText.includes(HEADLINE)),
   first_number: () => document.querySelector('[data-testid=stMetricValue]'),
-  first_chart: () => document.querySelector('svg.marks'),
+  first_chart: () => document.querySelector('[role=img][aria-label^="What is left of"]'),
 };
 new MutationObserver(() => {
   for (const [name, seen] of Object.entries(wanted)) {
@@ -94,7 +94,7 @@ def new_page(browser: Browser) -> Page:
 
 def settle(page: Page) -> None:
     """Wait until the script has run and nothing is redrawn any more."""
-    page.wait_for_function(f"() => document.querySelector('h2') && {SETTLED}")
+    page.wait_for_function(f"() => document.querySelector('h1') && {SETTLED}")
     page.wait_for_timeout(300)
 
 

@@ -24,7 +24,7 @@ from pruning.study import BUNDLED, BrokenStudy, DataRecord, Result, Study, list_
 from pruning.study.notes import notes, start_text
 from pruning.variants import TEACHER, Variant, one_shot, post_training, slim
 from slimviz.frames.results import Scored
-from slimviz.sentences import teacher_sentence
+from slimviz.results_in_words import teacher_sentence
 from slimviz.theme import (
     UNKNOWN,
     budget_title,

@@ -2,134 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pruning.data.task import OF_ANSWERS
-from pruning.study import Study
-from pruning.study.notes import notes
 from slimviz import without_labels
-from slimviz.frames.results import Scored, Summary
-from slimviz.frames.tidy import count_of, groups, known, records
-from slimviz.theme import (
-    budget_title,
-    budget_words,
-    layer_title,
-    listing,
-    percent_text,
-    score_text,
-    times_text,
-)
+from slimviz.frames.tidy import count_of, groups, records
+from slimviz.theme import budget_words, head_title, layer_title, listing, percent_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from pruning.measure.ablation import Ablation
-
-
-def overview_headline(rows: Sequence[Summary], budget: str) -> str:
-    """What the slim networks of one budget keep, on average, and how much faster they are.
-
-    Of several studies, those whose teacher is not clearly above its floor are left out, and named: what is kept of next
-    to nothing is no share to average. So are those without labels, where agreement is another measure; alone, they have
-    a headline of their own.
-
-    Args:
-        rows: one per study.
-        budget: theirs.
-    """
-    measured = [row for row in rows if row.retention is not None and row.is_labelled]
-    unlabelled = [row for row in rows if row.slim.score is not None and not row.is_labelled]
-    if unlabelled and not measured:
-        return without_labels.headline(unlabelled, budget)
-    sound = [row for row in measured if teacher_sentence(row.title, row.teacher, row.floor) is None]
-    weak = [row.title for row in measured if row not in sound] if sound else []
-    measured = sound or measured
-    of_one, of_several = budget_words(budget, "its teacher's"), budget_words(budget, "their teachers'")
-    if not measured:
-        return f"No study has results at {of_one} yet."
-    retention = percent_text(fmean(known(row.retention for row in measured)))
-    above = known(row.retention_above_floor for row in measured)
-    faster = known(row.speedup_32 for row in measured)
-    floor = f" ({percent_text(fmean(above))} of what lies above the floor)" if above else ""
-    without = f" Left out: {listing(weak)}, for a teacher not clearly above its floor." if weak else ""
-    if unlabelled:
-        has = "has no labels and is" if len(unlabelled) == 1 else "have no labels and are"
-        without += f" {listing([row.title for row in unlabelled])} {has} left out."
-    if len(measured) == 1:
-        row = measured[0]
-        speed = f", and answers {times_text(faster[0])} as fast at batch 32" if faster else ""
-        return (
-            f"At {of_one}, the slim network for {row.title} keeps {retention} of "
-            f"the teacher's {row.metric}{floor}{speed}.{without}"
-        )
-    speed = f", and answer {times_text(fmean(faster))} as fast at batch 32" if faster else ""
-    return (
-        f"At {of_several}, the {len(measured)} slim networks keep {retention} of their "
-        f"teachers' scores on average{floor}{speed}.{without}"
-    )
-
-
-def teacher_sentence(title: str, teacher: Scored, floor: float) -> str | None:
-    """A caution where the teacher's accuracy is not clearly above the floor: what is kept of it then says little.
-
-    Args:
-        title: the study's.
-        teacher: its score by the main metric.
-        floor: what knowing nothing scores.
-
-    Returns:
-        None where the teacher is more than two standard errors of the floor above it, or where nothing was counted.
-    """
-    score, count = teacher.score, teacher.count
-    if teacher.correct is None or score is None or not count:
-        return None
-    if score - floor > 2 * math.sqrt(max(0.0, floor * (1 - floor)) / count):
-        return None
-    return (
-        f"{title}'s teacher is not clearly above the floor itself ({score_text(score)} against "
-        f"{score_text(floor)} on {count:,} examples): what is kept of it, and by which heads, says little of the task."
-    )
-
-
-def study_sentence(title: str, study: Study) -> str | None:
-    """What belongs beside a study's scores: samples of GLUE, the teacher's start, a split known for something.
-
-    Args:
-        title: the study's.
-        study: the study.
-
-    Returns:
-        A sentence each; None where there is nothing to say.
-    """
-    return " ".join(notes(study.document, title)) or None
-
-
-def budget_sentence(rows: Sequence[Summary], title: str) -> str:
-    """How a study's retention falls with the budget, and which budgets have weights (a row for each)."""
-    measured = [
-        row for row in rows if row.slim.score is not None and (row.retention is not None or not row.is_labelled)
-    ]
-    if not measured:
-        return f"{title} has no results yet."
-    shipped = [budget_title(row.budget) for row in rows if row.ships_weights]
-    weights = f"weights are stored at {listing(shipped)}" if shipped else "no weights are stored"
-    if not measured[0].is_labelled:
-        return f"{title}'s {without_labels.at_budgets(measured)}; {weights}."
-    kept = listing([f"{percent_text(row.retention)} at {budget_title(row.budget)}" for row in measured])
-    return f"{title} keeps {kept} of its teacher's {measured[0].metric}; {weights}."
-
-
-def map_sentence(survival: pd.DataFrame) -> str:
-    """Where a small map's units went."""
-    parts = []
-    for title, part in groups(survival, "title"):
-        kept, total = count_of(part, "kept"), count_of(part, "total")
-        if kept < total and all(row["layer"] is not None for row in records(part)):
-            parts.append(f"{kept / total:.0%} of {_inline(title)}")
-    return f"Left: {listing(parts)}." if parts else "Nothing was cut."
 
 
 def layer_sentence(layers: pd.DataFrame, site_titles: Sequence[str]) -> str:
@@ -171,7 +55,8 @@ def strip_sentence(units: pd.DataFrame, layer: int) -> str:
         return f"{name}: this criterion ranks no units."
     parts = [f"{count_of(part, 'kept'):,} of {len(part):,} {_inline(title)}" for title, part in groups(units, "title")]
     against = _against(units)
-    note = f" {against:,} units are coloured against their fate: heads come and go whole." if against else ""
+    heads = "heads are ranked first, then the units inside those that stay"
+    note = f" {against:,} units are coloured against their fate: {heads}." if against else ""
     return f"{name} keeps {listing(parts)} units.{note}"
 
 
@@ -213,7 +98,7 @@ def truth_sentence(ablation: Ablation | None, criterion: str) -> str | None:
     beside = f"; in random orders {percent_text(min(chance), 0)} to {percent_text(max(chance), 0)}" if chance else ""
     return (
         f"Is it true? Without the half of the heads that come last here, the teacher keeps {percent_text(kept, 0)} of "
-        f"what it has above its floor ({ablation.rows:,} {ablation.split} examples){beside}."
+        f"what it has above its floor ({ablation.rows:,} {ablation.split.replace('_', ' ')} examples){beside}."
     )
 
 
@@ -227,6 +112,26 @@ def head_sentence(rows: Sequence[Mapping[str, Any]]) -> str:
     best = min(rows, key=lambda row: row["rank"])
     most = f"; highest rank in {best['title']} ({best['rank']} of {best['heads']})" if len(rows) > 1 else ""
     return f"{', '.join(parts)}{most}."
+
+
+def pinned_sentence(row: Mapping[str, Any], budget: str, criterion: str) -> str:
+    """What became of the head that a visitor pinned, in one task.
+
+    Args:
+        row: the head's, of `head_frame`.
+        budget: as printed.
+        criterion: as printed, whose rank is given.
+    """
+    fate = f"kept, {_units(row)}" if row["kept"] else "cut"
+    place = head_title(row["layer"] - 1, row["head"] - 1)
+    return (
+        f"Pinned: {place}, {fate} in {row['title']} at {budget}; rank {row['rank']} of {row['heads']} by {criterion}."
+    )
+
+
+def _units(row: Mapping[str, Any]) -> str:
+    """How much of a head is left: "whole", or "8 of 32 units"."""
+    return "whole" if row["units"] == row["head_size"] else f"{row['units']} of {row['head_size']} units"
 
 
 def difference_sentence(difference: pd.DataFrame, first: str, second: str) -> str:

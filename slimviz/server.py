@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import threading
 import webbrowser
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
@@ -16,10 +16,12 @@ from starlette.formparsers import MultiPartParser
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.web.server.server_util import get_display_address, get_url
+
+from slimviz.state import UNKNOWN_PAGE
 
 SAFETY_HEADERS = {
     "X-Frame-Options": "DENY",
@@ -31,6 +33,18 @@ SAFETY_HEADERS = {
 WHERE_THE_SERVER_IS = """<head><script>
 window.__streamlit = {BACKEND_BASE_URL: location.origin + location.pathname.replace(new RegExp(PATTERN), "/")};
 </script>"""
+# Streamlit makes a step of Back of every parameter that a page writes into its address. What is only added completes
+# the step that led there; what changes is a step of its own.
+ONE_STEP_A_VISIT = """<script>
+history.pushState = (push => function (state, title, url) {
+  const next = new URL(url ?? location.href, location.href), now = [...new URLSearchParams(location.search)];
+  const stays = now.every(([name, value]) => next.searchParams.get(name) === value);
+  const onlyAdds = stays && next.pathname === location.pathname;
+  return (onlyAdds ? this.replaceState : push).call(this, state, title, url);
+})(history.pushState);
+</script>"""
+SERVED = ("_stcore", "app", "component", "favicon.png", "media", "static")  # folders and a file of Streamlit's own
+LONGEST_PATH = 80  # characters of it
 UNTIL_IT_ANSWERS = 0.3  # seconds that the server needs once its start-up is over
 
 
@@ -49,6 +63,33 @@ class SafetyHeaders:
             await send(message)
 
         await self.app(scope, receive, with_headers)
+
+
+class KnownPages:
+    """Leads whoever asks for a page that there is none of to the first one, which says so.
+
+    Streamlit would answer any path with its front end, which looks for its files and its server below that path, and
+    shows an empty page where it finds none.
+    """
+
+    def __init__(self, app: ASGIApp, *, pages: Collection[str]) -> None:
+        self.app = app
+        self.base = _base_path()
+        self.known = {self.base.rstrip("/"), *(self.base + page for page in pages)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the app does, but for a browser that opens an unknown page."""
+        path = scope.get("path", "")
+        if scope["type"] == "http" and self._is_unknown(path, Headers(scope=scope)):
+            where = f"{self.base}?{urlencode({UNKNOWN_PAGE: path.removeprefix(self.base)[:LONGEST_PATH]})}"
+            await RedirectResponse(where, status_code=307)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def _is_unknown(self, path: str, headers: Headers) -> bool:
+        is_visit = headers.get("sec-fetch-dest") == "document"  # a browser's window; not scripts, pictures or tools
+        is_served = path.removeprefix(self.base).split("/", 1)[0] in SERVED
+        return is_visit and not is_served and path.rstrip("/") not in self.known
 
 
 class OwnOrigin:
@@ -82,31 +123,39 @@ def keep_uploads_in_memory() -> None:
     MultiPartParser.spool_max_size = (int(st.get_option("server.maxUploadSize")) + 1) * 2**20
 
 
-def middleware() -> list[Middleware]:
-    """Outermost first; the hosts are those of `server.allowedHosts`, which Streamlit itself asks for sessions only."""
+def middleware(pages: Iterable[str]) -> list[Middleware]:
+    """Outermost first, for pages of these URL paths.
+
+    The hosts are those of `server.allowedHosts`, which Streamlit itself asks for sessions only.
+    """
     hosts = [f"[{host}]" if ":" in host else host for host in st.get_option("server.allowedHosts")]
     return [
         Middleware(SafetyHeaders),
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts or ["*"], www_redirect=False),
         Middleware(OwnOrigin),
+        Middleware(KnownPages, pages=[page for page in pages if page]),
     ]
 
 
 def routes(pages: Iterable[str]) -> list[Route]:
-    """Streamlit's one HTML file for the pages of these URL paths, told where its server is.
+    """Streamlit's one HTML file for the pages of these URL paths, told where its server is and what a step of Back is.
 
     What precedes the page in the address, as of a proxy, stays in front.
     """
     paths = [path for path in pages if path]
     pattern = json.dumps(f"/(?:{'|'.join(paths)})?/*$")
     shell = (Path(st.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
-    shell = shell.replace("<head>", WHERE_THE_SERVER_IS.replace("PATTERN", pattern), 1)
+    shell = shell.replace("<head>", WHERE_THE_SERVER_IS.replace("PATTERN", pattern) + ONE_STEP_A_VISIT, 1)
 
     async def answer(_request: Request) -> HTMLResponse:
         return HTMLResponse(shell, headers={"Cache-Control": "no-cache"})
 
-    base = "/".join(["", *filter(None, st.get_option("server.baseUrlPath").split("/")), ""])
-    return [Route(base + path, answer) for path in ("", *paths)]
+    return [Route(_base_path() + path, answer) for path in ("", *paths)]
+
+
+def _base_path() -> str:
+    """What the first page's path is: "/", or a proxy's folder with a slash at both ends."""
+    return "/".join(["", *filter(None, st.get_option("server.baseUrlPath").split("/")), ""])
 
 
 @asynccontextmanager

@@ -13,15 +13,23 @@ from slimviz.theme import head_title, plain
 T = TypeVar("T")
 
 SHOWN_LENGTH = 40  # characters of a typed value that a message repeats
+UNKNOWN_PAGE = "unknown"  # parameter of the first page: the path that was asked for and leads nowhere
 NONE = "none"  # how the URL says that no head is chosen
 
 
 @dataclass(frozen=True)
 class Parsed(Generic[T]):
-    """A checked parameter: its value, and what was wrong with the text it came from."""
+    """A checked parameter: its value, what was wrong with the text it came from, and what other pages still mean by it.
+
+    Attributes:
+        value: what is shown.
+        problem: what was wrong, in a line.
+        wanted: a text that is right and only cannot be had here; other pages go on with it.
+    """
 
     value: T
     problem: str | None = None
+    wanted: str | None = None
 
 
 def quoted(raw: str) -> str:
@@ -30,7 +38,7 @@ def quoted(raw: str) -> str:
 
 
 def parse_choice(what: str, raw: str | None, allowed: Sequence[str], fallback: str) -> Parsed[str]:
-    """One of several words.
+    """One of several words; written in other cases or with other signs between, it is found too ("SST-2" for sst2).
 
     Args:
         what: the parameter in words, for the message ("study").
@@ -38,8 +46,10 @@ def parse_choice(what: str, raw: str | None, allowed: Sequence[str], fallback: s
         allowed: the words.
         fallback: taken where the URL says nothing, or something unknown.
     """
-    if raw is None or raw in allowed:
-        return Parsed(fallback if raw is None else raw)
+    if raw is None:
+        return Parsed(fallback)
+    if (found := _find(raw, allowed)) is not None:
+        return Parsed(found)
     known = ", ".join(plain(word) for word in allowed)
     return Parsed(fallback, f"Unknown {what} {quoted(raw)}: expected one of {known}; showing {plain(fallback)}.")
 
@@ -49,14 +59,27 @@ def parse_choices(what: str, raw: str | None, allowed: Sequence[str], fallback: 
     if raw is None:
         return Parsed(list(fallback))
     words = [word for word in raw.split(",") if word]
-    unknown = [word for word in words if word not in allowed]
-    kept = [word for word in allowed if word in words]
+    found = {word: _find(word, allowed) for word in words}
+    unknown = [word for word in words if found[word] is None]
+    kept = [word for word in allowed if word in found.values()]
     if kept and not unknown:
         return Parsed(kept)
-    found = f"Unknown {what} {quoted(','.join(unknown))}" if unknown else f"No {what} chosen"
+    wrong = f"Unknown {what} {quoted(','.join(unknown))}" if unknown else f"No {what} chosen"
     shown = kept or list(fallback)
     known = ", ".join(plain(word) for word in allowed)
-    return Parsed(shown, f"{found}: expected some of {known}; showing {plain(', '.join(shown))}.")
+    return Parsed(shown, f"{wrong}: expected some of {known}; showing {plain(', '.join(shown))}.")
+
+
+def _find(raw: str, allowed: Sequence[str]) -> str | None:
+    """The word meant; None where there is none, or several differ in case and signs alone."""
+    if raw in allowed:
+        return raw
+    alike = [word for word in allowed if _bare(word) and _bare(word) == _bare(raw)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _bare(word: str) -> str:
+    return re.sub(r"[\W_]", "", word).casefold()
 
 
 def parse_density(raw: str | None, lowest: float, stored: Collection[str], fallback: str) -> Parsed[str]:

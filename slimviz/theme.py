@@ -44,6 +44,8 @@ class Palette:
         mark: what is drawn on cut cells, and text on cells near the scale's middle or lower end.
         mark_on_strong: the same on cells near the scale's ends.
         outline: the chosen head or layer.
+        fine: the band of differences to the teacher that a visitor calls fine.
+        verdicts: words and shapes of what can be said: fine, unsure, lost.
     """
 
     name: str
@@ -65,6 +67,8 @@ class Palette:
     mark: str
     mark_on_strong: str
     outline: str
+    fine: str
+    verdicts: tuple[str, str, str]
 
 
 LIGHT = Palette(
@@ -87,6 +91,8 @@ LIGHT = Palette(
     mark="#1d2733",
     mark_on_strong="#ffffff",
     outline="#111111",
+    fine="#e6f1e6",
+    verdicts=("#2a7130", "#775a00", "#a83a0c"),
 )
 DARK = Palette(
     name="dark",
@@ -108,6 +114,8 @@ DARK = Palette(
     mark="#f2f4f7",
     mark_on_strong="#11151b",
     outline="#ffffff",
+    fine="#1a2b1f",
+    verdicts=("#84bd45", "#e0b94a", "#f39163"),
 )
 PALETTES = {palette.name: palette for palette in (LIGHT, DARK)}
 
@@ -199,6 +207,13 @@ def percent_text(share: float | None, digits: int = 1) -> str:
     return f"{share:.{digits}%}" if is_known(share) else UNKNOWN
 
 
+def kept_text(share: float | None) -> str:
+    """What is kept of something: "98.2%"; in words beyond its bounds, since more than all is noise and no share."""
+    if not is_known(share):
+        return UNKNOWN
+    return "nothing" if share < 0 else "all" if share > 1 else percent_text(share)
+
+
 def score_text(value: float | None) -> str:
     """A metric to three decimals."""
     return f"{value:.3f}" if is_known(value) else UNKNOWN
@@ -220,6 +235,16 @@ def points_text(difference: float | None) -> str:
         return UNKNOWN
     rounded = round(100 * difference, 1)
     return f"{'+' if rounded > 0 else '−' if rounded < 0 else '±'}{abs(rounded):.1f}"
+
+
+def margin_text(points: float) -> str:
+    """An amount of points: "1 point", "2.5 points"."""
+    return f"{points:g} point{'' if points == 1 else 's'}"
+
+
+def span_text(low: float | None, high: float | None) -> str:
+    """Both ends of an interval in points: "−2.4 to +1.0"."""
+    return f"{points_text(low)} to {points_text(high)}"
 
 
 def count_text(correct: int | None, count: int | None) -> str:

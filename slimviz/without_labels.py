@@ -77,7 +77,7 @@ def truth_sentence(ablation: Ablation, kept: float, chance: Sequence[float]) -> 
         chance: the same of random orders.
     """
     at_half, *random = (ablation.floor + share * (ablation.whole - ablation.floor) for share in (kept, *chance))
-    where = f"{ablation.rows:,} {ablation.split} texts"
+    where = f"{ablation.rows:,} {ablation.split.replace('_', ' ')} texts"
     without = "Is it true? Without the half of the heads that come last here, the teacher"
     if ablation.metric == "correlation":
         beside = f"; in random orders {score_text(min(random))} to {score_text(max(random))}" if random else ""

@@ -23,7 +23,27 @@ def default_budget(names: Iterable[str]) -> str:
     return "10" if "10" in names else names[-1]
 
 
-def closest_budget(study: Study, density: float) -> str:
-    """The budget whose total density is the smallest factor away; a study without any raises ValueError."""
+def shipped_budgets(study: Study) -> list[str]:
+    """Budgets whose slim network's weights are here, the largest first."""
+    return [budget for budget in budgets(study) if study.weights(study.final(budget)) is not None]
+
+
+def askable_budget(study: Study, budget: str) -> str | None:
+    """The budget itself where its network can be asked, else the closest that can; None where no weights are here."""
+    shipped = shipped_budgets(study)
+    if budget in shipped or not shipped:
+        return budget if shipped else None
+    stored = study.selections.get(budget)
+    return closest_budget(study, stored.total_density, shipped) if stored else default_budget(shipped)
+
+
+def closest_budget(study: Study, density: float, among: Iterable[str] | None = None) -> str:
+    """The budget whose total density is the smallest factor away; raises ValueError where there is none.
+
+    Args:
+        study: the study.
+        density: as a share.
+        among: names of stored budgets; all of the study's by default.
+    """
     stored = study.selections
-    return min(stored, key=lambda name: abs(math.log(stored[name].total_density / density)))
+    return min(stored if among is None else among, key=lambda name: abs(math.log(stored[name].total_density / density)))

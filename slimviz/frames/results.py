@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from pruning.data.task import SHARES
@@ -49,9 +50,10 @@ class Summary:
         slim: the slim network's.
         one_shot: the same before recovery.
         fidelity: how closely the slim network follows its teacher, labels aside.
-        others: further metrics: title, the slim network's value, the teacher's.
+        others: further metrics: title, the slim network's value, the teacher's, the floor where it is known.
         interval: of the difference to the teacher.
         spread: of the slim network's main metric over the seeds that are stored.
+        seeds: what networks of further seeds differ from the teacher by, in units of the metric.
         retention: the slim network's metric over the teacher's.
         retention_above_floor: the same above the floor.
         total_density: of the slim network.
@@ -75,9 +77,10 @@ class Summary:
     slim: Scored
     one_shot: Scored
     fidelity: Fidelity | None
-    others: tuple[tuple[str, float | None, float | None], ...]
+    others: tuple[tuple[str, float | None, float | None, float | None], ...]
     interval: Interval | None
     spread: Spread | None
+    seeds: tuple[float, ...]
     retention: float | None
     retention_above_floor: float | None
     total_density: float | None
@@ -87,6 +90,18 @@ class Summary:
     speedup_32: float | None
     conditions: str | None
     ships_weights: bool
+
+    @property
+    def has_weak_teacher(self) -> bool:
+        """Whether what is kept of the teacher says little, since the teacher is hardly better than knowing nothing."""
+        return self.is_labelled and is_near_floor(self.teacher, self.floor)
+
+
+def is_near_floor(scored: Scored, floor: float) -> bool:
+    """Whether a score is not more than two standard errors of the floor above it; False where nothing was counted."""
+    if scored.correct is None or scored.score is None or not scored.count:
+        return False
+    return scored.score - floor <= 2 * math.sqrt(max(0.0, floor * (1 - floor)) / scored.count)
 
 
 def study_title(key: str, study: Study) -> str:
@@ -124,10 +139,12 @@ def summarise(key: str, study: Study, budget: str) -> Summary:
         one_shot=_scored(study, cut),
         fidelity=result.fidelity if result else None,
         others=tuple(
-            (task.metric_title(name), _metric(result, name), _metric(teacher, name)) for name in task.metrics[1:]
+            (task.metric_title(name), _metric(result, name), _metric(teacher, name), study.document.floor.get(name))
+            for name in task.metrics[1:]
         ),
         interval=result.interval if result else None,
         spread=study.spread(variant, result.split) if result else None,
+        seeds=_seeds(study, variant, result, teacher),
         retention=result.retention if result else None,
         retention_above_floor=result.retention_above_floor if result else None,
         total_density=densities.total_density if densities else None,
@@ -138,6 +155,16 @@ def summarise(key: str, study: Study, budget: str) -> Summary:
         conditions=conditions_text(timed) if timed else None,
         ships_weights=study.weights(variant) is not None,
     )
+
+
+def _seeds(study: Study, variant: Variant, own: Result | None, teacher: Result | None) -> tuple[float, ...]:
+    """Differences to the teacher of the networks that differ from a variant in their seed alone."""
+    if own is None or teacher is None:
+        return ()
+    main = study.task.main_metric
+    rows = [row for row in study.results if row.split == own.split and row.variant.seed is not None]
+    alike = [row for row in rows if row.variant.replace(seed=None) == variant]
+    return tuple(row.metrics[main] - teacher.metrics[main] for row in alike)
 
 
 def _metric(result: Result | None, name: str) -> float | None:

@@ -114,7 +114,14 @@ def site_frame(survival: pd.DataFrame, cutoff: Mapping[Site, float] | None = Non
 
 
 def unit_frame(
-    factors: ImportanceFactors, criterion: str, masks: Masks, layer: int, *, in_order: bool, scale: str = "value"
+    factors: ImportanceFactors,
+    criterion: str,
+    masks: Masks,
+    layer: int,
+    *,
+    in_order: bool,
+    scale: str = "value",
+    sites: Sequence[Site] = LAYER_SITES,
 ) -> pd.DataFrame:
     """One row per unit of a layer, with its importance relative to the site's cut-off in that layer.
 
@@ -125,6 +132,7 @@ def unit_frame(
         layer: the layer, from 0.
         in_order: units as they lie in the matrices; otherwise the most important first.
         scale: what `shade` holds, see `frames.importance.SCALES`.
+        sites: of the layer; those that may be cut are what there is to see.
 
     Returns:
         Columns site, title, place (from 0, where the unit is drawn), unit (from 1), head (at `attention_context`),
@@ -134,7 +142,7 @@ def unit_frame(
 
     parts = []
     stored = factors.stored(criterion)
-    for site in LAYER_SITES:
+    for site in sites:
         if site not in stored:
             continue
         values = np.abs(stored[site][layer]).astype(np.float64)

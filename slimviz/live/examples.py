@@ -78,9 +78,10 @@ def draw(task: Task, split: str, source: str, most: int | None) -> Drawn:
             )
         examples = load_examples(task, split, source)
     except DataError as error:
+        reason = str(error).partition("; expected")[0]  # what follows is for those who type commands
         if source == "probe" or not any(choice.source == "probe" for choice in data_choices(task)):
-            raise
-        note = f"GLUE's validation split cannot be read here ({error}). The probe set takes its place."
+            raise DataError(reason) from error
+        note = f"GLUE's validation split cannot be read here ({reason}). The probe set takes its place."
         source, examples = "probe", load_examples(task, split, "probe")
     if source == "probe":
         title = "the probe set (written for this project)"

@@ -20,7 +20,6 @@ from pruning.measure import network as measure
 from pruning.study import Study
 from pruning.study.networks import is_available, names_teacher
 from pruning.variants import TEACHER, Variant
-from slimviz.frames.budgets import budgets
 from slimviz.theme import thread_text
 
 if TYPE_CHECKING:
@@ -40,11 +39,6 @@ class Network(measure.Network):
     """
 
     variant: Variant = TEACHER
-
-
-def slim_budgets(study: Study) -> list[str]:
-    """Budgets whose slim network's weights are here, the largest first."""
-    return [budget for budget in budgets(study) if study.weights(study.final(budget)) is not None]
 
 
 def teacher_problem(study: Study) -> str | None:

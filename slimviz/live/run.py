@@ -1,6 +1,6 @@
 """One live run: teacher and slim answer the same texts, batch by batch, and are timed in turns.
 
-No Streamlit: the page consumes `LiveRun.steps()` and may stop between any two steps. What was done by then is whole:
+No Streamlit: a thread consumes `LiveRun.steps()` and may be stopped between any two. What was done by then is whole:
 both networks have answered the same examples, so `rows()` compares them fairly after a stop, too.
 """
 
@@ -20,10 +20,13 @@ from pruning.data.tasks import scored_as
 from pruning.measure.latency import summary
 from pruning.study import Study
 from pruning.variants import TEACHER
+from slimviz.frames.results import study_title
 from slimviz.live import answers
 from slimviz.live.answers import batch_of
 from slimviz.live.examples import Drawn
 from slimviz.live.networks import Network, computing
+from slimviz.live.others_at_work import OthersAtWork, are_in_the_way
+from slimviz.live.speedup import speedup_interval
 
 LENGTHS = (16, 32, 64, 128)
 BATCHES = (1, 8, 32)
@@ -58,8 +61,8 @@ class Step:
 class LiveRun:
     """Teacher and slim on the same examples, in turns.
 
-    Two threads may meet here: a click starts the page's script anew while the old one still computes its last batch.
-    So a batch is recorded as a whole, for all networks at once, and `stop` ends the old one's work.
+    Two threads meet here: one computes, a page asks for what is done or to stop. So a batch is recorded as a whole, for
+    all networks at once.
 
     Args:
         study: whose networks they are.
@@ -76,6 +79,7 @@ class LiveRun:
         self.is_complete = False
         self.started = datetime.now(UTC)
         self.answered = 0
+        self._others: OthersAtWork | None = None
         self._stop = threading.Event()
         self._guard = threading.Lock()  # around what follows
         self._logits: list[list[np.ndarray]] = [[] for _ in self.networks]
@@ -89,6 +93,7 @@ class LiveRun:
 
     def steps(self) -> Iterator[Step]:
         """Do the work, a batch at a time, until all is done or `stop` is called."""
+        self._others = OthersAtWork()
         size = self.settings.batch
         total = 0 if self.drawn is None else len(self.drawn.examples)
         batches = -(-total // size)
@@ -161,21 +166,29 @@ class LiveRun:
         with self._guard:
             if not self.answered and not self._seconds[0]:
                 return []
-            timed = [_latency(seconds, self.settings.batch) for seconds in self._seconds]
+            timed = [_latency(self._full_batches(index)) for index in range(len(self.networks))]
             rows = []
             for index, network in enumerate(self.networks):
                 row = self._what(network) | self._scores(index) | timed[index]
                 if self.networks[0].variant == TEACHER and timed[index]:
                     row["speedup"] = timed[0]["median_ms"] / timed[index]["median_ms"]
+                    first, own = ([entry[0] for entry in self._full_batches(number)] for number in (0, index))
+                    row["speedup_low"], row["speedup_high"] = speedup_interval(first, own)
                 rows.append(row)
             return rows
+
+    def _full_batches(self, index: int) -> list[tuple[float, int]]:
+        """Seconds and texts of a network's timed batches that were full; of all, where none was."""
+        timed = self._seconds[index]
+        return [entry for entry in timed if entry[1] == self.settings.batch] or list(timed)
 
     def _what(self, network: Network) -> dict[str, Any]:
         from pruning.measure.environment import environment
 
-        here = environment()
+        here, others = environment(), None if self._others is None else self._others.cores()
         return {
             "study": self.study.name,
+            "title": study_title(self.study.name, self.study),
             "task": self.study.task.name,
             "network": network.variant.name,
             "status": "complete" if self.is_complete else "stopped",
@@ -183,6 +196,8 @@ class LiveRun:
             "device": network.device,
             "hardware": here.hardware,
             "threads": here.threads,
+            "others_cores": others,
+            "is_busy": are_in_the_way(others, here.threads) and self.settings.device == "cpu",
             "torch": here.libraries["torch"],
             "transformers": here.libraries["transformers"],
             "data": None if self.drawn is None else self.drawn.title,
@@ -239,9 +254,8 @@ class LiveRun:
         return row
 
 
-def _latency(timed: Sequence[tuple[float, int]], batch: int) -> dict[str, Any]:
-    """Median and 95th percentile of full batches (of all, where none is full), and texts a second."""
-    chosen = [entry for entry in timed if entry[1] == batch] or list(timed)
+def _latency(chosen: Sequence[tuple[float, int]]) -> dict[str, Any]:
+    """Median and 95th percentile of batches, and texts a second."""
     if not chosen:
         return {}
     seconds = [entry[0] for entry in chosen]

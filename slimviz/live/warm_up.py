@@ -9,9 +9,9 @@ import time
 
 from pruning.study import Study, list_studies
 from pruning.variants import TEACHER
-from slimviz.frames.budgets import default_budget
+from slimviz.frames.budgets import default_budget, shipped_budgets
 from slimviz.live.answers import predict
-from slimviz.live.networks import load_networks, slim_budgets
+from slimviz.live.networks import load_networks
 
 WARM_UP_VARIABLE = "SLIMVIZ_WARM_UP"
 WARM_UP_DELAY = 2.0  # seconds that belong to the first page alone: importing torch holds the interpreter's lock
@@ -53,9 +53,9 @@ def _warm_up() -> None:
 
 def warm_up() -> None:
     """Load the first study's networks as the Playground will ask for them, and let them answer once."""
-    study = next((entry for entry in list_studies() if isinstance(entry, Study) and slim_budgets(entry)), None)
+    study = next((entry for entry in list_studies() if isinstance(entry, Study) and shipped_budgets(entry)), None)
     if study is None:
         return
-    networks, _ = load_networks(study, (TEACHER, study.final(default_budget(slim_budgets(study)))))
+    networks, _ = load_networks(study, (TEACHER, study.final(default_budget(shipped_budgets(study)))))
     if networks:
         predict(networks, "A first sentence.", "And a second one." if study.task.is_pair else None)

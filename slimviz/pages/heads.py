@@ -13,7 +13,7 @@ from slimviz import loaders, sentences, theme
 from slimviz.charts.head_map import CLICK, difference_map, head_map
 from slimviz.charts.scales import RANK_BOUNDS, RANK_TICKS, importance_bounds, importance_legend
 from slimviz.charts.similarity_map import similarity_map
-from slimviz.frames.budgets import budgets
+from slimviz.frames.budgets import askable_budget, budgets
 from slimviz.frames.heads import (
     HeadStudy,
     backbone_groups,
@@ -24,7 +24,7 @@ from slimviz.frames.heads import (
     similarity_frame,
 )
 from slimviz.frames.results import study_title, summarise
-from slimviz.frames.tidy import groups, only, records
+from slimviz.frames.tidy import groups, only
 from slimviz.state import NONE, format_head, head_option_title, parse_head
 from slimviz.theme import Palette
 from slimviz.widgets import parameters
@@ -32,9 +32,9 @@ from slimviz.widgets.appearance import current_palette
 from slimviz.widgets.choices import choose_budget, choose_scale
 from slimviz.widgets.frame import begin, warn_of_teacher
 from slimviz.widgets.guard import guard
-from slimviz.widgets.navigation import link
+from slimviz.widgets.head_card import show_head_card
 
-MAPS_A_ROW = 3
+MAPS_A_ROW = 2
 DIFFERENCES = {"rank": "Difference in rank", "value": "Difference in powers of ten"}
 Chosen = tuple[int, int] | None  # layer and head, from 0
 
@@ -50,12 +50,18 @@ def render() -> None:
     if studies and not criteria(studies):
         st.info("These studies share no criterion that ranks attention heads, so there is nothing to map.")
     elif studies:
-        _explore(studies, budget)
+        _explore(studies, budget, {key: askable_budget(study, budget) for key, study in shown.items()})
 
 
 @st.fragment
-def _explore(studies: list[HeadStudy], budget: str) -> None:
-    """Everything that follows a click on a head; only this part runs again."""
+def _explore(studies: list[HeadStudy], budget: str, askable: Mapping[str, str | None]) -> None:
+    """Everything that follows a click on a head; only this part runs again.
+
+    Args:
+        studies: of one backbone.
+        budget: whose masks are shown.
+        askable: by study, the budget whose network Playground can ask.
+    """
     palette = current_palette()
     criterion, scale, chosen = _choose_view(studies)
     frames = []
@@ -65,12 +71,12 @@ def _explore(studies: list[HeadStudy], budget: str) -> None:
     if not frames:
         return
     heads = pd.concat(frames, ignore_index=True)
-    with guard("The maps"):
+    left, right = st.columns([7, 3], gap="medium")
+    with right, st.container(key="head-card"), guard("This head"):
+        show_head_card(heads, chosen, askable)
+    with left, guard("The maps"):
         truths = {study.key: sentences.truth_sentence(study.ablation, criterion) for study in studies}
         _maps(heads, budget, criterion, scale, chosen, truths, palette)
-    if chosen is not None:
-        with guard("This head"):
-            _head_card(heads, chosen, budget)
     if len(frames) > 1:
         with guard("The difference"):
             _difference(heads, scale, chosen, palette)
@@ -204,33 +210,7 @@ def _pick(key: str) -> None:
     cell = parameters.clicked(key, CLICK)
     if cell is not None:
         head = f"{cell['layer']}-{cell['head']}"
-        parameters.change("head", NONE if parameters.read("head") == head else head)
-
-
-def _head_card(heads: pd.DataFrame, chosen: tuple[int, int], budget: str) -> None:
-    """One head: rank, importance and fate in every task shown."""
-    place = {"layer": chosen[0] + 1, "head": chosen[1] + 1}
-    rows = [row for row in records(heads) if all(row[name] == number for name, number in place.items())]
-    with st.container(border=True):
-        st.subheader(theme.head_title(*chosen).capitalize(), anchor=False)
-        st.markdown(theme.plain(sentences.head_sentence(rows)))
-        st.table(
-            [
-                {
-                    "Task": theme.plain(row["title"]),
-                    "Rank": f"{row['rank']} of {row['heads']}",
-                    "Importance": theme.value_text(row["importance"]),
-                    "Fate": row["fate"],
-                    "Units kept": f"{row['units']} of {row['head_size']}",
-                }
-                for row in rows
-            ],
-            alt=f"{theme.head_title(*chosen)} in every task shown",
-        )
-        st.markdown("See it at work in the playground:")
-        with st.container(horizontal=True):
-            for row in rows:
-                link("playground", row["title"], study=row["study"], budget=budget, head=format_head(chosen))
+        parameters.change(head=NONE if parameters.read("head") == head else head)
 
 
 def _difference(heads: pd.DataFrame, scale: str, chosen: Chosen, palette: Palette) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +13,9 @@ import streamlit as st
 from pruning.errors import SlimVizError
 from pruning.study import Study
 from pruning.variants import Variant
-from slimviz import sentences, theme
+from slimviz import results_in_words, theme
 from slimviz.frames.results import study_title
+from slimviz.live.background import BackgroundRun
 from slimviz.live.examples import Drawn, data_choices, draw
 from slimviz.live.networks import devices, threads_text
 from slimviz.live.run import BATCHES, LENGTHS, LiveRun, RunSettings
@@ -23,35 +23,46 @@ from slimviz.live.upload import read_upload
 from slimviz.widgets import networks
 from slimviz.widgets.guard import guard
 from slimviz.widgets.networks import Choice
-from slimviz.widgets.run_result import REAL, result_table, score_sentence, speed_sentence, stored_sentence
+from slimviz.widgets.run_result import (
+    REAL,
+    busy_sentence,
+    result_table,
+    score_sentence,
+    speed_sentence,
+    stored_against_here,
+    stored_sentence,
+)
 from slimviz.widgets.upload import FileChoice, choose_file
 
-RUNNING = "live:running"  # session: the run whose rows are not kept yet
+RUNNING = "live:running"  # session: the run at work, or one whose rows are not kept yet
+NOTES = "live:notes"  # session: what did not go as asked in the run at work, or the latest one
 RUNS = "live:runs"  # session: rows of the runs done, the newest last
 KEPT_RUNS = 50
 EXAMPLE_COUNTS = (64, 128, 256, 512, 1024)
 DEFAULT_EXAMPLES = 256
 FILE = "file"  # the data are the visitor's own
 UPLOADED = "uploaded"  # what rows call its split
-DRAW_SECONDS = 0.1  # between two drawings of the progress bar: each costs the measured machine some work
+DRAW_SECONDS = 0.5  # between two drawings of the progress bar: each costs the measured machine some work
 
 
 def render() -> None:
     """Draw the page."""
     choice = networks.choose("live")
-    _keep_interrupted()
+    _keep_what_is_over()
     asked = _choose_data(choice)
     settings = _form(choice, asked)
-    place = st.container()
     if settings is not None:
-        with place:
-            _run(choice, settings, asked)
+        _start(choice, settings, asked)
+    for note in st.session_state.get(NOTES, []):
+        st.warning(note)
+    if RUNNING in st.session_state:
+        st.fragment(_watch, run_every=DRAW_SECONDS)()
     runs: list[list[dict[str, Any]]] = st.session_state.get(RUNS, [])
     if runs:
         _show_latest(choice, runs[-1])
         _show_all(runs)
-    elif settings is None:
-        place.caption("Nothing has been measured in this session yet.")
+    elif RUNNING not in st.session_state:
+        st.caption("Nothing has been measured in this session yet.")
 
 
 # Settings
@@ -146,7 +157,10 @@ def _form(choice: Choice, asked: Asked) -> RunSettings | None:
             )
             st.caption(f"On the CPU torch computes with {threads} here.")
         if not st.form_submit_button(
-            "Measure now", type="primary", icon=":material/play_arrow:", disabled=not asked.is_usable
+            "Measure now",
+            type="primary",
+            icon=":material/play_arrow:",
+            disabled=not asked.is_usable or RUNNING in st.session_state,
         ):
             return None
     return RunSettings(str(device), int(batch or 1), None if length == REAL else int(length))
@@ -159,30 +173,37 @@ def _split_title(split: str) -> str:
 # Running
 
 
-def _run(choice: Choice, settings: RunSettings, asked: Asked) -> None:
+def _start(choice: Choice, settings: RunSettings, asked: Asked) -> None:
+    """Load what the run needs, and leave the rest to a thread."""
     try:
-        loaded = networks.load(choice, settings.device)
+        loaded, notes = networks.load_quietly(choice, settings.device)
+        if not loaded:
+            for note in notes:
+                st.warning(note)
+            return
         with st.spinner("Reading the examples …"):
             drawn = _examples(choice.study, asked)
-        if drawn is not None and drawn.note:
-            st.warning(theme.plain(drawn.note))
-        run = LiveRun(choice.study, loaded, drawn, settings, UPLOADED if asked.file else asked.split)
-        st.session_state[RUNNING] = run
-        place = st.empty()
-        with place.container():
-            progress = st.progress(0.0, text="Warming up …")
-            st.button("Stop", key="live-stop", icon=":material/stop:")
-            st.caption("What is done when you stop is kept. Leaving this page or choosing another study stops it, too.")
-        drawn_at = 0.0
-        for step in run.steps():
-            if time.monotonic() - drawn_at > DRAW_SECONDS:  # a click on Stop takes effect at this call
-                progress.progress(min(1.0, step.share), text=step.text)
-                drawn_at = time.monotonic()
-        place.empty()
-        _keep(run)
     except SlimVizError as error:
-        st.session_state.pop(RUNNING, None)
         st.error(theme.plain(str(error)))
+        return
+    if drawn is not None and drawn.note:
+        notes.append(theme.plain(drawn.note))
+    st.session_state[NOTES] = notes
+    split = UPLOADED if asked.file else asked.split
+    st.session_state[RUNNING] = BackgroundRun(LiveRun(choice.study, loaded, drawn, settings, split))
+    st.rerun()  # with the button that starts runs out of reach
+
+
+def _watch() -> None:
+    """How far the run is; only this part of the page runs again while it is at work."""
+    running: BackgroundRun | None = st.session_state.get(RUNNING)
+    if running is None:
+        return
+    if running.is_over:
+        st.rerun()
+    st.progress(min(1.0, running.step.share), text=running.step.text)
+    st.button("Stop measuring", key="live-stop", icon=":material/stop:", on_click=running.run.stop)
+    st.caption("It goes on while you look at other pages; what is done when you stop is kept.")
 
 
 def _examples(study: Study, asked: Asked) -> Drawn | None:
@@ -191,28 +212,24 @@ def _examples(study: Study, asked: Asked) -> Drawn | None:
     return None if asked.source is None else draw(study.task, asked.split, asked.source, asked.most)
 
 
-def _keep(run: LiveRun) -> None:
-    """Put a run's rows among the session's results."""
-    st.session_state.pop(RUNNING, None)
-    rows = run.rows()
+def _keep_what_is_over() -> None:
+    """Put the rows of a run that has ended among the session's results."""
+    running: BackgroundRun | None = st.session_state.get(RUNNING)
+    if running is None or not running.is_over:
+        return
+    del st.session_state[RUNNING]
+    if running.error is not None:
+        st.error(theme.plain(running.error))
+        return
+    try:
+        rows = running.run.rows()
+    except SlimVizError as error:
+        st.error(theme.plain(str(error)))
+        return
     if rows:
         runs = st.session_state.setdefault(RUNS, [])
         runs.append(rows)
         del runs[:-KEPT_RUNS]
-
-
-def _keep_interrupted() -> None:
-    """A run that a click cut short left itself in the session: keep what it had done.
-
-    The click started this script in a thread of its own; the run's may still be busy with its last batch.
-    """
-    run = st.session_state.get(RUNNING)
-    if run is not None:
-        run.stop()
-        try:
-            _keep(run)
-        except SlimVizError as error:
-            st.error(theme.plain(str(error)))
 
 
 # Showing
@@ -220,17 +237,21 @@ def _keep_interrupted() -> None:
 
 def _show_latest(choice: Choice, rows: Sequence[dict[str, Any]]) -> None:
     stopped = ", stopped early" if rows[0]["status"] == "stopped" else ""
-    st.subheader(f"Latest run: {theme.plain(rows[0]['study'])}{stopped}", anchor=False)
+    st.subheader(f"Latest run: {theme.plain(rows[0]['title'])}{stopped}", anchor=False)
+    if said := busy_sentence(rows):
+        st.warning(said)
     for sentence in (score_sentence(rows), speed_sentence(rows)):
         if sentence:
             st.markdown(sentence)
     st.dataframe(result_table(rows), hide_index=True, width="stretch")
     if rows[0]["study"] == choice.study.name:
         with guard("What is stored with the study"):
+            if lines := stored_against_here(choice.study, rows):
+                st.table(lines, alt="What is stored with the study against what was measured here")
             stored = stored_sentence(choice.study, [Variant.parse(row["network"]) for row in rows])
             if stored:
                 st.caption(stored)
-            if said := sentences.study_sentence(study_title(choice.key, choice.study), choice.study):
+            if said := results_in_words.study_sentence(study_title(choice.key, choice.study), choice.study):
                 st.caption(theme.plain(said))
 
 

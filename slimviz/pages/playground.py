@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Sequence
-
 import numpy as np
 import streamlit as st
 
@@ -14,18 +11,23 @@ from pruning.data.tasks import Task
 from pruning.errors import DataError, SlimVizError, one_line
 from slimviz import theme
 from slimviz.frames.provenance import description_text, is_own
+from slimviz.frames.results import summarise
 from slimviz.live.answers import Answer, predict
-from slimviz.live.networks import threads_text, version
+from slimviz.live.networks import version
 from slimviz.live.typed_text import clean, field_title, is_mostly_other_script
 from slimviz.widgets import networks
+from slimviz.widgets.answer import bars, footnote, is_timed, label_text, piece_notes, sentence
+from slimviz.widgets.frame import warn_of_teacher
+from slimviz.widgets.guard import guard
 from slimviz.widgets.networks import Choice
+from slimviz.widgets.pinned_head import show_pinned_head
 
 EXAMPLES_SHOWN = 8
 LONGEST_TITLE = 80  # characters of a column's name above its field
 LONGEST_EXAMPLE = 110  # characters a text: what a select box can show
-FEWEST_RUNS = 3  # timed passes of one text below which no speed-up is quoted
 ASKED = "playground:asked"  # session: the texts last asked about
 SHOWN = "playground:shown"  # session: what they were asked of, and the answers
+OPENED = "playground:opened"  # session: the task and the texts that the page asked about by itself
 
 
 def render() -> None:
@@ -33,8 +35,14 @@ def render() -> None:
     choice = networks.choose("playground")
     task = choice.study.task
     st.markdown(f"**{theme.plain(task.title)}:** {theme.plain(description_text(choice.study))}")
+    budget = choice.variants[-1].budget
+    if budget is not None:
+        with guard("The score of this study's teacher"):
+            warn_of_teacher(summarise(choice.key, choice.study, budget))
+    show_pinned_head(choice.key, choice.study, budget)
     examples = _probe_examples(task)
     if examples is not None:
+        _open_with_an_example(task, examples)
         _choose_example(choice, examples)
     _type(choice)
     asked = st.session_state.get(ASKED, ())
@@ -88,6 +96,15 @@ def _example_texts(examples: Examples, number: int) -> tuple[str, ...]:
 
 def _example_key(choice: Choice) -> str:
     return f"playground-example-{choice.key}"
+
+
+def _open_with_an_example(task: Task, examples: Examples) -> None:
+    """Ask about an example as long as the visitor has asked nothing: a page that answers shows what it is for."""
+    asked, opened = st.session_state.get(ASKED), st.session_state.get(OPENED)
+    if asked is None or (opened is not None and opened[1] == asked and opened[0] != task.name):
+        texts = _example_texts(examples, pick(examples)[0])
+        st.session_state[ASKED], st.session_state[OPENED] = texts, (task.name, texts)
+        st.session_state.update(zip(_field_keys(task), texts, strict=True))
 
 
 def _choose_example(choice: Choice, examples: Examples) -> None:
@@ -173,100 +190,10 @@ def _show(choice: Choice, answers: list[Answer], texts: list[str], notes: list[s
         with column, st.container(border=True):
             st.markdown(f"**{networks.name(answer.variant)}**")
             st.html(bars(task, answer, colour, colours.grid))
-            st.caption(footnote(answer))
+            st.caption(footnote(answer, is_timed=is_timed(answers)))
     label = _label_of_example(task, texts, examples)
     if label is not None:
         st.caption(f"This is an example of the probe set, labelled **{theme.plain(label)}** there.")
-
-
-def label_text(task: Task, number: int) -> str:
-    """A label word as printed: GLUE's "not_equivalent" is "not equivalent"; those of a user's own task as they are."""
-    label = (task.labels or ())[number]
-    return label if is_own(task) else label.replace("_", " ")
-
-
-def sentence(task: Task, answers: Sequence[Answer]) -> str:
-    """What the answers say together, as Markdown."""
-    said = []
-    for answer in answers:
-        if answer.probabilities is None or task.labels is None or answer.label is None:
-            said.append(f"**{answer.score:.2f}**")
-        else:
-            label = theme.plain(label_text(task, answer.label))
-            said.append(f"**{label}** ({max(answer.probabilities):.1%})")
-    if len(answers) == 1:
-        return f"{networks.name(answers[0].variant)} says {said[0]}."
-    teacher, slim = answers
-    if teacher.score is not None and slim.score is not None:
-        highest = f" on a scale to {task.label_range[1]:g}" if task.label_range else ""
-        agreement = f"Teacher {said[0]}, slim {said[1]}{highest}: {abs(teacher.score - slim.score):.2f} apart."
-    elif teacher.label == slim.label:
-        agreement = f"They agree: teacher {said[0]}, slim {said[1]}."
-    else:
-        agreement = f"They disagree: the teacher says {said[0]}, the slim network {said[1]}."
-    return f"{agreement} {speed_sentence(teacher, slim)}"
-
-
-def speed_sentence(teacher: Answer, slim: Answer) -> str:
-    """How much faster the slim network was, where that was timed often enough to mean something."""
-    if min(teacher.runs, slim.runs) < FEWEST_RUNS:
-        return "This machine is too busy to compare their speed on one text; the Live page measures it."
-    ratio = teacher.latency_ms / slim.latency_ms
-    if ratio >= 1.05:
-        return f"Slim answered {theme.times_text(ratio)} as fast."
-    return "Both took about as long." if ratio > 0.95 else f"Slim took {theme.times_text(1 / ratio)} as long."
-
-
-def bars(task: Task, answer: Answer, colour: str, track: str) -> str:
-    """A bar for each label's probability, or one for the score, as HTML that says the number too."""
-    if answer.probabilities is None:
-        score = answer.score or 0.0
-        if task.label_range is None:  # nobody knows what a full bar would be
-            return _bar("score", f"{score:.2f}", None, colour, track)
-        low, high = task.label_range
-        rows = [(f"score, {low:g} to {high:g}", f"{score:.2f}", (score - low) / (high - low))]
-    else:
-        rows = [(label_text(task, number), f"{p:.1%}", p) for number, p in enumerate(answer.probabilities)]
-    return "".join(_bar(label, number, min(1.0, max(0.0, share)), colour, track) for label, number, share in rows)
-
-
-def _bar(label: str, number: str, share: float | None, colour: str, track: str) -> str:
-    """A label and its number, and a bar where it is a share of something."""
-    shape = "height:0.6rem;border-radius:0.3rem"
-    bar = (
-        ""
-        if share is None
-        else (
-            f'<div aria-hidden="true" style="{shape};background:{track}">'
-            f'<div style="{shape};background:{colour};width:{share:.1%}"></div></div>'
-        )
-    )
-    return (
-        '<div style="margin-bottom:0.6rem"><div style="display:flex;justify-content:space-between;gap:1rem">'
-        f'<span style="overflow-wrap:anywhere">{html.escape(label)}</span>'
-        f'<span style="font-variant-numeric:tabular-nums">{number}</span></div>{bar}</div>'
-    )
-
-
-def footnote(answer: Answer) -> str:
-    """Latency and what was read, as Markdown."""
-    timed = f"median of {answer.runs} passes" if answer.runs > 1 else "one pass"
-    words = "word piece" if answer.pieces == 1 else "word pieces"
-    unknown = f", {answer.unknown} of them unknown" if answer.unknown else ""
-    return (
-        f"**{theme.milliseconds_text(answer.latency_ms)}** for this one text ({timed} on the CPU, "
-        f"{threads_text()}); {answer.pieces} {words} read{unknown}"
-    )
-
-
-def piece_notes(answers: Sequence[Answer]) -> list[str]:
-    """A sentence for each network that could not read the whole text."""
-    return [
-        f"{networks.name(answer.variant)} reads {answer.pieces} word pieces at most of such a text; "
-        f"the last {answer.left_out} were left out."
-        for answer in answers
-        if answer.left_out
-    ]
 
 
 def _label_of_example(task: Task, texts: list[str], examples: Examples | None) -> str | None:

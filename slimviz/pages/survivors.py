@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
 
-from pruning.bert.shapes import NetworkShape
+from pruning.bert.counts import table_parameters
+from pruning.bert.shapes import NetworkShape, Site
 from pruning.errors import SlimVizError
 from pruning.importance.factors import ImportanceFactors
 from pruning.selection.select import FLOP_LENGTH, Selection
-from pruning.selection.settings import SelectionSettings
 from pruning.study import Study
 from slimviz import loaders, sentences, theme
 from slimviz.charts import layer_bars as bars
+from slimviz.charts.block_picture import block_picture
+from slimviz.charts.density_scale import density_options, density_scale, round_up
 from slimviz.charts.scales import RANK_BOUNDS, RANK_TICKS, importance_bounds, importance_legend
 from slimviz.charts.site_bars import site_bars
 from slimviz.charts.unit_strip import unit_strip
 from slimviz.frames.budgets import budgets, default_budget
+from slimviz.frames.drawing import table_words
 from slimviz.frames.survival import layer_frame, open_sites, site_frame, survival_frame, survival_table, unit_frame
+from slimviz.frames.tidy import only
 from slimviz.state import parse_choice, parse_density
 from slimviz.widgets import parameters
 from slimviz.widgets.appearance import current_palette
@@ -58,10 +61,17 @@ def _explore(study: Study) -> None:
             _totals(study, density, selection)
         survival = survival_frame(selection.masks)
         layer = _choose_layer(study)
-        with guard("What is left by layer"):
-            _bars(study, selection, survival, record.settings, layer)
-        with guard("The units of this layer"):
-            _strips(study, factors, record.criterion, selection, layer)
+        sites = open_sites(selection.masks, record.settings)
+        left, right = st.columns(2, gap="medium")
+        with left, guard("What is left by layer"):
+            _bars(study, selection, survival, sites, layer)
+        with right, guard("The units of this layer"):
+            _strips(study, factors, record.criterion, selection, sites, layer)
+        left, right = st.columns(2, gap="medium")
+        with left, guard("Where units were cut"):
+            _block(study, selection, sites)
+        with right, guard("What was removed"):
+            _removed(survival, selection, sites)
         with st.expander("Units kept as a table"), guard("The table"):
             st.dataframe(survival_table(survival), alt="Units kept by site and layer")
 
@@ -69,7 +79,7 @@ def _explore(study: Study) -> None:
 def _choose_density(study: Study) -> str:
     """The slider, and buttons for the stored budgets; the URL has it as `density`: a budget's name, or percent."""
     stored = budgets(study)
-    lowest = _round_up(100 * max(study.document.smallest_total_density, SMALLEST_DENSITY))
+    lowest = round_up(100 * max(study.document.smallest_total_density, SMALLEST_DENSITY))
     start = parameters.read("budget")
     start = start if start in stored else default_budget(stored)
     chosen = parameters.resolve("density", lambda raw: parse_density(raw, lowest, stored, start))
@@ -79,13 +89,14 @@ def _choose_density(study: Study) -> str:
     with left:
         st.session_state["density-slider"] = chosen
         st.select_slider(
-            f"Total density: parameters kept, in percent of the teacher's (smallest reachable: {lowest:g}%)",
+            "Total density: parameters kept, in percent of the teacher's",
             options,
             key="density-slider",
             format_func=theme.budget_title,
             on_change=_commit_density,
             args=("density-slider", stored),
         )
+        st.html(density_scale(options, study, current_palette()))
     with right:
         st.session_state["density-stored"] = chosen if chosen in stored else None
         st.segmented_control(
@@ -102,51 +113,31 @@ def _choose_density(study: Study) -> str:
 def _commit_density(key: str, stored: list[str]) -> None:
     density = st.session_state.get(key)
     if density is not None:
-        parameters.change("density", density)
-        if density in stored:
-            parameters.change("budget", density)
-
-
-def density_options(lowest: float, also: Mapping[str, float]) -> list[str]:
-    """Steps of the slider, evenly spaced on a logarithmic scale, with certain densities among them exactly.
-
-    Args:
-        lowest: percent.
-        also: options that must be there: stored budgets and what was typed, each with its percent.
-    """
-    steps = 120
-    spaced = [lowest * (100 / lowest) ** (step / steps) for step in range(steps + 1)]
-    rounded = {float(f"{value:.2g}" if value < 10 else f"{value:.3g}") for value in spaced}
-    values = {value for value in rounded if lowest <= value <= 100} | {lowest, 100.0}
-    places = {f"{value:g}": value for value in values} | dict(also)
-    return sorted(places, key=lambda text: places[text])
-
-
-def _round_up(percent: float) -> float:
-    """Two significant digits, never below the true bound."""
-    digits = 1 - math.floor(math.log10(percent))
-    return float(f"{math.ceil(percent * 10**digits) / 10**digits:.6g}")
+        parameters.change(density=density, **({"budget": density} if density in stored else {}))
 
 
 def _totals(study: Study, density: str, selection: Selection) -> None:
     """What the selection reaches, and whether these are the stored masks."""
     shape, dense = selection.shape, study.shape.network()
     with st.container(key="cells-of-totals"):
-        cells = st.columns(4)
-    heads, all_heads = _heads(shape), _heads(dense)
+        cells = st.columns(5)
     count = selection.parameters
+    table = table_parameters(shape.vocabulary, shape.hidden, shape.rank)
+    heads, all_heads = _heads(shape), _heads(dense)
     for cell, label, value, below in zip(
         cells,
-        ("Total density", "Encoder density", "FLOPs", "Heads"),
+        ("Total density", "Encoder density", "Word table", "FLOPs", "Heads"),
         (
             theme.percent_text(selection.total_density, 2),
             theme.percent_text(selection.encoder_density, 2),
+            theme.percent_text(table / count.total, 0),
             theme.percent_text(selection.flop_ratio),
             f"{heads} of {all_heads}",
         ),
         (
             f"{theme.amount_text(count.total)} parameters",
             f"{theme.amount_text(count.encoder)} parameters",
+            f"of what is left: {table_words(shape, dense)}",
             f"of the teacher's, at {FLOP_LENGTH} tokens",
             f"head size {shape.head_size}",
         ),
@@ -154,11 +145,9 @@ def _totals(study: Study, density: str, selection: Selection) -> None:
     ):
         with cell:
             figure(label, value, below)
-    rank = f"rank {shape.rank}" if shape.rank is not None else "not factored"
     st.caption(
-        f"Word table {shape.vocabulary:,} of {dense.vocabulary:,} pieces, {rank} · residual width {shape.hidden:,} of "
-        f"{dense.hidden:,} · positions {shape.positions:,} of {dense.positions:,} · pooler {shape.pooler:,} of "
-        f"{dense.pooler:,}"
+        f"Residual width {shape.hidden:,} of {dense.hidden:,} · positions {shape.positions:,} of {dense.positions:,} · "
+        f"pooler {shape.pooler:,} of {dense.pooler:,}"
     )
     st.markdown(_agreement(study, density, selection))
 
@@ -197,54 +186,68 @@ def _choose_layer(study: Study) -> int:
     return int(parsed) - 1
 
 
-def _bars(study: Study, selection: Selection, survival: pd.DataFrame, settings: SelectionSettings, layer: int) -> None:
-    """The two figures of neural slimming: remaining by layer, removed by sub-layer."""
-    palette = current_palette()
-    sites = open_sites(selection.masks, settings)
+def _bars(study: Study, selection: Selection, survival: pd.DataFrame, sites: Sequence[Site], layer: int) -> None:
+    """Remaining units by layer, the first of neural slimming's two figures."""
     layers = layer_frame(survival, sites, selection, study.shape.network())
+    st.subheader("Remaining by layer", anchor=False)
+    sentence = sentences.layer_sentence(layers, [theme.SITE_TITLES[site] for site in sites])
+    st.markdown(theme.plain(sentence))
+    st.altair_chart(
+        bars.layer_bars(layers, layer + 1, current_palette()),
+        width="stretch",
+        key=BARS,
+        on_select=_open_layer,
+        alt=sentence,
+    )
+    st.caption("Blue: slim network. Grey behind it: teacher, all units. A click on a layer opens its units.")
+
+
+def _removed(survival: pd.DataFrame, selection: Selection, sites: Sequence[Site]) -> None:
+    """Removed units by sub-layer, the second of them: sites that can be cut, and the residual width where it was."""
+    shown = [site.value for site in Site if site in sites or (site is Site.HIDDEN and not selection.masks[site].all())]
+    survival = only(survival, "site", shown)
+    st.subheader("Removed by sub-layer", anchor=False)
+    if not shown:
+        st.markdown("This selection may not cut any layer's units.")
+        return
     by_site = site_frame(survival, selection.cutoff)
-    left, right = st.columns(2, gap="medium")
-    with left:
-        st.subheader("Remaining by layer", anchor=False)
-        sentence = sentences.layer_sentence(layers, [theme.SITE_TITLES[site] for site in sites])
-        st.markdown(theme.plain(sentence))
-        st.altair_chart(
-            bars.layer_bars(layers, layer + 1, palette), width="stretch", key=BARS, on_select=_open_layer, alt=sentence
-        )
-        st.caption("Blue: slim network. Grey behind it: teacher, all units.")
-    with right:
-        st.subheader("Removed by sub-layer", anchor=False)
-        sentence = sentences.site_sentence(by_site)
-        st.markdown(theme.plain(sentence))
-        st.altair_chart(site_bars(by_site, survival, palette), width="stretch", alt=sentence)
-        st.caption("Bar: all layers together. Dots: single layers. The teacher has everything: 0% removed.")
+    sentence = sentences.site_sentence(by_site)
+    st.markdown(theme.plain(sentence))
+    st.altair_chart(site_bars(by_site, survival, current_palette()), width="stretch", alt=sentence)
+    st.caption("Bar: all layers together. Dots: single layers. The teacher has everything: 0% removed.")
+
+
+def _block(study: Study, selection: Selection, sites: Sequence[Site]) -> None:
+    """A small picture of the network, to read the charts by."""
+    st.subheader("What can be cut", anchor=False)
+    st.html(block_picture(selection.shape, study.shape.network(), sites, current_palette()))
+    st.caption("A text goes in at the bottom. Blue outline: what this study cuts, or may cut.")
 
 
 def _open_layer() -> None:
     bar = parameters.clicked(BARS, bars.CLICK)
     if bar is not None:
-        parameters.change("layer", str(bar["layer"]))
+        parameters.change(layer=str(bar["layer"]))
 
 
-def _strips(study: Study, factors: ImportanceFactors, criterion: str, selection: Selection, layer: int) -> None:
+def _strips(
+    study: Study, factors: ImportanceFactors, criterion: str, selection: Selection, sites: Sequence[Site], layer: int
+) -> None:
     """Every unit of the chosen layer."""
     palette = current_palette()
     st.subheader(f"Every unit of {theme.layer_title(layer)}", anchor=False)
-    left, middle, right = st.columns([2, 2, 1], vertical_alignment="bottom")
     numbers = [str(number) for number in range(1, study.shape.layers + 1)]
-    with left:
+    with st.container(horizontal=True, gap="small"):
         if len(numbers) <= MOST_BUTTONS:
             parameters.choose(st.segmented_control, "Layer", "layer", numbers, required=True)
         else:
             parameters.choose(st.selectbox, "Layer", "layer", numbers)
-    with middle:
         order = parameters.choose(
             st.segmented_control, "Units", "order", list(ORDERS), format_func=lambda word: ORDERS[word], required=True
         )
-    with right:
         scale = choose_scale()
     by_rank, in_order = scale == "rank", order == "place"
-    units = unit_frame(factors, criterion, selection.masks, layer, in_order=in_order, scale=scale)
+    units = unit_frame(factors, criterion, selection.masks, layer, in_order=in_order, scale=scale, sites=sites)
     sentence = sentences.strip_sentence(units, layer)
     st.markdown(theme.plain(sentence))
     if units.empty:

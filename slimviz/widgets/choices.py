@@ -39,7 +39,7 @@ def choose_budget(
     def parse(raw: str | None) -> Parsed[str]:
         if raw is not None and raw in without_weights and raw not in offered:
             lacks = f"At {budget_title(raw)} this study holds numbers but no weights"
-            return Parsed(fallback, f"{lacks}; showing {budget_title(fallback)}.")
+            return Parsed(fallback, f"{lacks}; showing {budget_title(fallback)}.", wanted=raw)
         return parse_choice("budget", raw, offered, fallback)
 
     return parameters.choose(

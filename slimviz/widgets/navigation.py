@@ -36,7 +36,13 @@ class PageEntry:
 
 
 PAGES = (
-    PageEntry("overview", "Overview", "", ":material/summarize:", "What survived, and was it worth it?"),
+    PageEntry(
+        "overview",
+        "Overview",
+        "",
+        ":material/summarize:",
+        "SlimViz: BERT cut small for each task. What survived, and was it worth it?",
+    ),
     PageEntry("survivors", "Survivors", "survivors", ":material/grass:", "Where did neurons survive?"),
     PageEntry("heads", "Heads", "heads", ":material/grid_on:", "Which heads matter to which task?"),
     PageEntry("playground", "Playground", "play", ":material/forum:", "What would it say to me?"),

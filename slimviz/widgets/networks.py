@@ -9,7 +9,8 @@ import streamlit as st
 from pruning.study import Study
 from pruning.variants import TEACHER, Variant
 from slimviz import theme
-from slimviz.live.networks import Network, load_networks, slim_budgets, teacher_problem
+from slimviz.frames.budgets import shipped_budgets
+from slimviz.live.networks import Network, load_networks, teacher_problem
 from slimviz.widgets.choices import choose_budget, choose_study
 from slimviz.widgets.frame import begin
 
@@ -36,7 +37,7 @@ def choose(module: str) -> Choice:
     with left:
         key = choose_study(library)
     study = library.studies[key]
-    shipped = slim_budgets(study)
+    shipped = shipped_budgets(study)
     with right:
         explanation = "Only budgets whose weights are stored can answer."
         budget = choose_budget(shipped, without_weights=study.selections, explanation=explanation) if shipped else None
@@ -54,14 +55,21 @@ def choose(module: str) -> Choice:
 
 def load(choice: Choice, device: str = "cpu") -> list[Network]:
     """The chosen networks; says which do not load, and stops where none does."""
-    with st.spinner("Loading the networks …"):
-        networks, problems = load_networks(choice.study, choice.variants, device)
-    for variant, problem in problems.items():
-        alone = " The other network answers alone." if networks else ""
-        st.warning(f"{name(variant)} cannot be loaded: {theme.plain(problem)}.{alone}")
+    networks, notes = load_quietly(choice, device)
+    for note in notes:
+        st.warning(note)
     if not networks:
         st.stop()
     return networks
+
+
+def load_quietly(choice: Choice, device: str = "cpu") -> tuple[list[Network], list[str]]:
+    """The chosen networks that load, and a line of Markdown for each that does not."""
+    with st.spinner("Loading the networks …"):
+        networks, problems = load_networks(choice.study, choice.variants, device)
+    alone = " The other network answers alone." if networks else ""
+    notes = [f"{name(one)} cannot be loaded: {theme.plain(problem)}.{alone}" for one, problem in problems.items()]
+    return networks, notes
 
 
 def name(variant: Variant) -> str:

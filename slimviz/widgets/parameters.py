@@ -5,7 +5,7 @@ checks it like any typed input. What the URL does not say is taken from the sess
 page is still chosen on the next. An unknown value gets one line and a fallback, never a traceback.
 
 Parameters: study, budget (its name), density (percent, or a budget's name), layer, order, studies, criterion, scale,
-head, first and second (the two sides of a difference), backbone.
+head, first and second (the two sides of a difference), backbone, margin (points of loss that would still be fine).
 """
 
 from __future__ import annotations
@@ -27,21 +27,25 @@ def read(parameter: str) -> str | None:
     return st.session_state.get(f"remembered:{parameter}")
 
 
-def write(parameter: str, text: str) -> None:
-    """Set a parameter in the URL and remember it for the other pages; the next run reads it back."""
-    st.session_state[f"remembered:{parameter}"] = text
-    if st.query_params.get(parameter) != text:
-        st.query_params[parameter] = text
+def change(**texts: str) -> None:
+    """Set parameters because a person asked for them, all in one step of Back; the next run reads them back.
 
-
-def change(parameter: str, text: str) -> None:
-    """Set a parameter because a person asked for it: what was wrong with the old value is forgotten."""
-    st.session_state.pop(f"problem:{parameter}", None)
-    write(parameter, text)
+    They are remembered for the other pages, and what was wrong with the old values is forgotten; a density between the
+    budgets, too, once a budget is chosen elsewhere.
+    """
+    if "budget" in texts:
+        st.session_state.pop("remembered:density", None)
+    for parameter, text in texts.items():
+        st.session_state.pop(f"problem:{parameter}", None)
+        st.session_state[f"remembered:{parameter}"] = text
+    if any(st.query_params.get(parameter) != text for parameter, text in texts.items()):
+        st.query_params.update(texts)
 
 
 def resolve(parameter: str, parse: Callable[[str | None], Parsed[T]], to_text: Callable[[T], str] = str) -> T:
     """Read a parameter, check it, say in one line what was wrong with it, and write the checked value to the URL.
+
+    The value is remembered for the other pages; where this page only cannot have what was asked for, that is.
 
     Args:
         parameter: its name in the URL.
@@ -52,12 +56,16 @@ def resolve(parameter: str, parse: Callable[[str | None], Parsed[T]], to_text: C
     text = to_text(parsed.value)
     memory = f"problem:{parameter}"
     if parsed.problem:
-        st.session_state[memory] = (text, parsed.problem)
-    elif st.session_state.get(memory, ("", ""))[0] != text:
+        st.session_state[memory] = (text, parsed.problem, parsed.wanted)
+    elif st.session_state.get(memory, ("",))[0] != text:
         st.session_state.pop(memory, None)
+    wanted = None
     if memory in st.session_state:  # stays through reruns until the person chooses something else
-        st.warning(st.session_state[memory][1])
-    write(parameter, text)
+        _, problem, wanted = st.session_state[memory]
+        st.warning(problem)
+    st.session_state[f"remembered:{parameter}"] = wanted or text
+    if st.query_params.get(parameter) != text:
+        st.query_params[parameter] = text
     return parsed.value
 
 
@@ -126,4 +134,4 @@ def _commit(parameter: str, key: str) -> None:
     """Widget callback: what was chosen goes to the URL."""
     value = st.session_state.get(key)
     if value is not None:
-        change(parameter, ",".join(value) if isinstance(value, (list, tuple)) else str(value))
+        change(**{parameter: ",".join(value) if isinstance(value, (list, tuple)) else str(value)})

@@ -15,6 +15,8 @@ from slimviz import theme
 from slimviz.frames.provenance import is_own
 from slimviz.widgets.networks import device_title, name
 
+FEWEST_EXAMPLES = 30  # with fewer, there are counts and no shares
+FEWEST_BATCHES = 5  # timed; with fewer, there are no milliseconds
 REAL = "real texts"  # what `LiveRun.rows` calls the length of examples as they are
 
 
@@ -67,11 +69,14 @@ def score_sentence(rows: Sequence[dict[str, Any]]) -> str | None:
     if last.get("metric", "agreement") in OF_ANSWERS:
         return agreement_sentence(what, last)
     where = f"On {what}: "
+    if first["examples"] < FEWEST_EXAMPLES:
+        return where + _counts_alone(rows)
     said = [f"{network_name(row).lower()} reaches **{theme.plain(metric_text(row))}**" for row in rows]
     sentence = where + theme.listing(said)
     if "difference" in last:
         sentence += f" ({interval_text(last)})"
-    sentence += f". Always the most frequent answer would score {theme.score_text(first['floor'])}."
+    knowing_nothing = "Always the most frequent answer" if first["metric"] in SHARES else "Knowing nothing"
+    sentence += f". {knowing_nothing} would score {theme.score_text(first['floor'])}."
     if "agreement" in last:
         sentence += f" Labels aside, slim gives the teacher's answer to {theme.percent_text(last['agreement'])}."
     if "correlation" in last:
@@ -79,6 +84,59 @@ def score_sentence(rows: Sequence[dict[str, Any]]) -> str | None:
             f" Labels aside, slim's scores correlate with the teacher's at {theme.score_text(last['correlation'])}."
         )
     return sentence
+
+
+def _counts_alone(rows: Sequence[dict[str, Any]]) -> str:
+    """What so few examples allow to be said."""
+    if rows[0]["correct"] is None:
+        return f"too few for a figure; from {FEWEST_EXAMPLES} examples on there is one."
+    said = [f"{network_name(row).lower()} gets **{row['correct']}** right" for row in rows]
+    return f"{theme.listing(said)}; too few for a share, which is given from {FEWEST_EXAMPLES} examples on."
+
+
+def busy_sentence(rows: Sequence[dict[str, Any]]) -> str | None:
+    """That other programs took what the networks needed; None where they did not, or where nobody knows."""
+    if not any(row.get("is_busy") for row in rows):
+        return None
+    cores = max(row["others_cores"] for row in rows)
+    return (
+        f"The machine was busy: other programs kept {cores:.1f} of its cores at work meanwhile. Milliseconds and "
+        "speed-ups are those of a busy machine and do not compare with stored ones."
+    )
+
+
+def stored_against_here(study: Study, rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
+    """The slim network's speed-up as stored with the study and as measured here, a line; none where either is missing.
+
+    Args:
+        study: whose networks ran.
+        rows: of the run.
+    """
+    last = rows[-1]
+    if last.get("speedup") is None or last["timed_batches"] < FEWEST_BATCHES or len(rows) < 2:
+        return []
+    length = "real" if last["length"] == REAL else last["length"]
+    what = (Variant.parse(last["network"]), last["batch"], length)
+    for speed in study.document.speed:
+        if (speed.variant, speed.batch, speed.length) == what:
+            texts = "real texts" if length == "real" else f"{length} tokens"
+            hardware = f"{study.document.provenance.hardware}, {theme.thread_text(speed.threads)}"
+            return [
+                {
+                    "Speed-up": f"batch {speed.batch}, {texts}",
+                    "Stored": f"{theme.times_text(speed.speedup)} ({theme.plain(hardware)})",
+                    "Here": f"{speedup_text(last)} ({theme.plain(last['hardware'])}, "
+                    f"{theme.thread_text(last['threads'])}{', busy' if last['is_busy'] else ''})",
+                }
+            ]
+    return []
+
+
+def speedup_text(row: dict[str, Any]) -> str:
+    """A speed-up with its interval: "4.0×, 95% interval 3.8× to 4.1×"."""
+    ends = [row.get("speedup_low"), row.get("speedup_high")]
+    span = f", 95% interval {theme.times_text(ends[0])} to {theme.times_text(ends[1])}" if None not in ends else ""
+    return f"{theme.times_text(row['speedup'])}{span}"
 
 
 def agreement_sentence(what: str, row: dict[str, Any]) -> str:
@@ -89,6 +147,11 @@ def agreement_sentence(what: str, row: dict[str, Any]) -> str:
         row: the slim network's; without a metric where the teacher did not answer.
     """
     who = network_name(row)
+    if "metric" in row and row["examples"] < FEWEST_EXAMPLES:
+        if row["correct"] is None:
+            return f"On {what}, without labels: too few to correlate scores."
+        same = f"the teacher's answer to **{row['correct']:,} of {row['examples']:,}**"
+        return f"On {what}, without labels: {who.lower()} gives {same}; too few for a share."
     if "metric" not in row:
         return f"{who} answered {what}; without labels or another network there is nothing to hold its answers against."
     text = functools.partial(theme.metric_text, row["metric"])
@@ -109,11 +172,15 @@ def speed_sentence(rows: Sequence[dict[str, Any]]) -> str | None:
     length = "the real texts" if first["length"] == REAL else f"texts of {first['length']} tokens"
     device = device_title(first["device"])
     threads = f", {theme.thread_text(first['threads'])}" if device == "CPU" else ""
-    where = f"{device}{threads}, batch {first['batch']}, {length}, {first['timed_batches']} batches timed"
+    batches = f"{first['timed_batches']} batch{'es' if first['timed_batches'] != 1 else ''} timed"
+    where = f"{device}{threads}, batch {first['batch']}, {length}, {batches}"
+    if first["timed_batches"] < FEWEST_BATCHES:
+        return f"Too few batches for milliseconds ({where}): there are some from {FEWEST_BATCHES} on."
     times = [f"{network_name(row).lower()} takes {theme.milliseconds_text(row['median_ms'])}" for row in rows]
     sentence = f"A batch ({where}): " + theme.listing(times) + " in the median"
     if len(rows) == 2 and last.get("speedup"):
         sentence += f", so slim is **{theme.times_text(last['speedup'])}** as fast"
+        sentence += speedup_text(last).removeprefix(theme.times_text(last["speedup"]))
     return sentence + "."
 
 
@@ -127,9 +194,10 @@ def result_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     lines, shown = [], [metric for metric in METRIC_TITLES if any(metric in row for row in rows)]
     has_labels = any(row.get("metric") not in (None, *OF_ANSWERS) for row in rows)
     are_counted = any(row.get("metric") == "agreement" for row in rows)
+    is_enough, is_timed = rows[0]["examples"] >= FEWEST_EXAMPLES, rows[0].get("timed_batches", 0) >= FEWEST_BATCHES
     for row in rows:
         line: dict[str, str] = {"Network": network_name(row)}
-        for metric in shown:
+        for metric in shown if is_enough else ():
             line[METRIC_TITLES[metric]] = theme.metric_text(metric, row.get(metric))
         if are_counted:
             line["Same answers"] = (
@@ -137,12 +205,14 @@ def result_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
             )
         if has_labels:
             line["Right"] = theme.count_text(row["correct"], row["examples"])
+        if has_labels and is_enough:
             line["Against the teacher"] = interval_text(row) if "difference" in row else theme.UNKNOWN
-            line["Retention"] = theme.percent_text(row.get("retention"))
-            line["Retention above floor"] = theme.percent_text(row.get("retention_above_floor"))
-        line["Median"] = theme.milliseconds_text(row.get("median_ms"))
-        line["95th percentile"] = theme.milliseconds_text(row.get("p95_ms"))
-        line["Texts a second"] = rate_text(row.get("texts_per_second"))
-        line["Speed-up"] = theme.times_text(row.get("speedup"))
+            line["Kept"] = theme.kept_text(row.get("retention"))
+            line["Kept above floor"] = theme.kept_text(row.get("retention_above_floor"))
+        if is_timed:
+            line["Median"] = theme.milliseconds_text(row.get("median_ms"))
+            line["95th percentile"] = theme.milliseconds_text(row.get("p95_ms"))
+            line["Texts a second"] = rate_text(row.get("texts_per_second"))
+            line["Speed-up"] = theme.times_text(row.get("speedup"))
         lines.append(line)
     return pd.DataFrame(lines)

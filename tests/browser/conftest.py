@@ -104,7 +104,7 @@ def visit(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
         page.on("response", lambda answer: complaints.extend(_refusal(answer)))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto((base or server) + path, wait_until="domcontentloaded")
-        page.wait_for_selector("h2")
+        page.wait_for_selector("h1")
         settle(page)
         return page
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from slimviz.theme import LIGHT
-from tests.browser.conftest import press, settle, wait_for_parameter
+from tests.browser.conftest import PHONE, press, settle, wait_for_parameter
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -23,6 +23,14 @@ def outlines(page: Page, key: str) -> int:
     return page.locator(f".st-key-{key} svg.marks path[stroke='{LIGHT.outline}']").count()
 
 
+def left_of(part: Locator) -> float:
+    return part.evaluate("e => e.getBoundingClientRect().left")
+
+
+def top_of(part: Locator) -> float:
+    return part.evaluate("e => e.getBoundingClientRect().top")
+
+
 def test_a_clicked_head_is_outlined_on_every_map_and_has_a_card(visit: Callable[..., Page]) -> None:
     page = visit(ADDRESS)
     assert all(outlines(page, key) == 0 for key in MAPS)
@@ -31,6 +39,9 @@ def test_a_clicked_head_is_outlined_on_every_map_and_has_a_card(visit: Callable[
     page.wait_for_selector("h3:has-text('Layer 2, head 5')")
     settle(page)
     assert [outlines(page, key) for key in MAPS] == [1, 1, 1, 1]
+    card, first = page.locator(".st-key-head-card"), page.locator(".st-key-heads-of-demo-sst2")
+    assert left_of(first) < left_of(card)
+    assert -60 < top_of(card) < 720  # beside the map that was clicked, in sight
     press(cell(page, "heads-of-demo-mrpc", 6, 12))
     wait_for_parameter(page, "head", "6-12")
     press(cell(page, "heads-of-demo-sst2", 2, 5))  # again, after another map
@@ -38,6 +49,11 @@ def test_a_clicked_head_is_outlined_on_every_map_and_has_a_card(visit: Callable[
     press(cell(page, "heads-of-demo-sst2", 2, 5))  # and off
     wait_for_parameter(page, "head", "none")
     page.wait_for_selector("h3:has-text('Layer 2, head 5')", state="detached")
+
+
+def test_on_a_phone_the_card_stands_above_the_maps(visit: Callable[..., Page]) -> None:
+    page = visit(f"{ADDRESS}&head=3-7", size=PHONE)
+    assert top_of(page.locator(".st-key-head-card")) < top_of(page.locator(".st-key-heads-of-demo-sst2"))
 
 
 def test_the_difference_map_can_be_clicked_too(visit: Callable[..., Page]) -> None:

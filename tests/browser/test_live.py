@@ -45,7 +45,7 @@ def test_a_run_on_the_probe_set_shows_counts_interval_and_speed(visit: Callable[
     page = visit("/live?study=tiny-sst2", base=live_server)
     on_the_probe_set(page)
     measure(page)
-    page.wait_for_selector("text=Latest run: tiny-sst2")
+    page.wait_for_selector("text=Latest run: SST-2 (tiny-sst2)")
     settle(page)
     words = page.inner_text(MAIN)
     assert "the probe set (written for this project)" in words
@@ -79,7 +79,7 @@ def test_a_run_can_be_stopped_while_another_visitor_is_answered(visit: Callable[
     other.wait_for_selector("text=“a warm dog”")
     assert page.locator("text=Latest run").count() == 0  # still at it
     page.locator(".st-key-live-stop button").click()
-    page.wait_for_selector("text=Latest run: tiny-sst2, stopped early")
+    page.wait_for_selector("text=Latest run: SST-2 (tiny-sst2), stopped early")
     settle(page)
     found = re.search(r"On ([0-9,]+) of 60,000 examples", page.inner_text(MAIN))
     assert found is not None
@@ -87,17 +87,19 @@ def test_a_run_can_be_stopped_while_another_visitor_is_answered(visit: Callable[
     assert page.locator(".st-key-live-stop").count() == 0
 
 
-def test_leaving_the_page_ends_a_run_and_keeps_what_was_done(visit: Callable[..., Page], live_server: str) -> None:
+def test_a_run_goes_on_while_its_visitor_looks_at_other_pages(visit: Callable[..., Page], live_server: str) -> None:
     page = visit("/live?study=tiny-sst2", base=live_server)
     page.get_by_role("combobox", name="Examples").click()
     page.get_by_role("option", name="all").click()
     measure(page)
     page.wait_for_selector("text=examples answered by both networks")
+    assert page.get_by_role("button", name="Stop").count() == 1  # not Streamlit's own beside it
     page.get_by_role("link", name="Overview").click()
     page.wait_for_selector("text=What survived, and was it worth it?")
     settle(page)
     page.get_by_role("link", name="Live").click()
-    page.wait_for_selector("text=Latest run: tiny-sst2, stopped early")
+    page.locator(".st-key-live-stop button").click()
+    page.wait_for_selector("text=Latest run: SST-2 (tiny-sst2), stopped early")
 
 
 def test_it_fits_on_a_phone(visit: Callable[..., Page], live_server: str) -> None:

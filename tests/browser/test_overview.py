@@ -1,23 +1,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from slimviz.theme import PALETTES
 from tests.browser.conftest import DESKTOP, PHONE, background, overflow, settle, wait_for_parameter
+from tests.factories.synthetic_study import write_study
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Locator, Page
+
+
+def row(page: Page, study: str) -> Locator:
+    """A task's row, which is a button."""
+    return page.locator(f"button[data-study='{study}']")
 
 
 def test_a_deep_link_opens_that_study_and_budget(visit: Callable[..., Page]) -> None:
-    page = visit("/?study=demo-sst2&budget=25")
-    assert "SST-2 (demo-sst2) keeps" in page.inner_text("[data-testid=stMain]")
-    assert "At 25% of their teachers' parameters" in page.inner_text("[data-testid=stMain]")
-    pressed = page.get_by_role("radio", name="25%")
-    assert pressed.get_attribute("aria-checked") == "true"
+    page = visit("/?study=demo-sst2&budget=25&margin=5")
+    words = page.inner_text("[data-testid=stMain]")
+    assert "SST-2 (demo-sst2) at 25%, in numbers" in words
+    assert "At 25% of their teachers' parameters" in words
+    assert "no loss beyond 5 points" in words
+    assert row(page, "demo-sst2").get_attribute("aria-pressed") == "true"
+    for name in ("25%", "5"):
+        assert page.get_by_role("radio", name=name, exact=True).get_attribute("aria-checked") == "true"
 
 
 def test_choosing_a_budget_writes_the_url_and_a_reload_keeps_it(visit: Callable[..., Page]) -> None:
@@ -28,16 +38,53 @@ def test_choosing_a_budget_writes_the_url_and_a_reload_keeps_it(visit: Callable[
     page.wait_for_selector("text=At 5% of their teachers' parameters")
 
 
+def test_a_row_opens_by_click_and_by_keyboard_and_its_answer_is_on_the_screen(visit: Callable[..., Page]) -> None:
+    page = visit("/?study=demo-sst2")
+    row(page, "demo-mrpc").click()
+    wait_for_parameter(page, "study", "demo-mrpc")
+    picture = page.locator("[role=img][aria-label^='What is left of MRPC (demo-mrpc)']")
+    picture.wait_for()
+    settle(page)
+    page.keyboard.press("Tab")  # from the row that was clicked, which is drawn anew, to the next
+    focused = page.evaluate(
+        "() => { let e = document.activeElement; while (e.shadowRoot) e = e.shadowRoot.activeElement;"
+        " return [e.dataset.study, getComputedStyle(e).outlineStyle] }"
+    )
+    assert focused[0] not in (None, "demo-mrpc")
+    assert focused[1] == "solid"
+    page.keyboard.press("Enter")
+    wait_for_parameter(page, "study", focused[0])
+    settle(page)
+    box = page.locator("[role=img][aria-label^='What is left of']").bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] < 800  # a broken study is named above it, which takes 84
+
+
+def test_the_first_screen_is_whole_with_nine_tasks(
+    visit: Callable[..., Page], browser: Browser, start_server: Callable[..., str], tmp_path: Path
+) -> None:
+    for name in ("first", "second", "third"):  # beside the six that ship
+        write_study(tmp_path, "sst2", name=name, budgets=("10",))
+    page = visit("/?study=sst2", base=start_server(tmp_path))
+    rows = page.locator("button[data-study]").all()
+    assert len(rows) >= 9
+    parts = [*rows[:9], page.locator("[role=img][aria-label^='What is left of']"), page.locator(".axis").first]
+    boxes = [part.bounding_box() for part in parts]
+    assert all(box is not None and box["y"] >= 0 and box["y"] + box["height"] <= 720 for box in boxes), boxes
+
+
 def test_cells_lead_to_the_page_that_explains_them(visit: Callable[..., Page]) -> None:
-    page = visit("/?budget=25")
-    card = page.locator(".st-key-cells-of-demo-mrpc")
-    card.get_by_text("See survivors").click()
+    page = visit("/?budget=25&study=demo-mrpc")
+    page.get_by_role("link", name="See survivors").click()
     page.wait_for_selector("text=Where did neurons survive?")
     wait_for_parameter(page, "study", "demo-mrpc")
     wait_for_parameter(page, "density", "25")
     assert "/survivors?" in page.url
     settle(page)
     assert "Equal to the stored masks at 25%" in page.inner_text("[data-testid=stMain]")
+    page.get_by_role("link", name="Playground").click()  # it has no weights at 25%, so it shows others
+    wait_for_parameter(page, "budget", "10")
+    settle(page)
     page.get_by_role("link", name="Overview").click()
     page.wait_for_selector("text=What survived, and was it worth it?")
     wait_for_parameter(page, "budget", "25")
@@ -79,12 +126,20 @@ def test_pages_fit_and_follow_the_theme(
     visit: Callable[..., Page], path: str, theme: str, size: tuple[int, int]
 ) -> None:
     page = visit(path, size=size, theme=theme)
-    page.wait_for_selector("svg.marks")
+    page.wait_for_selector("[role=img][aria-label^='What is left of']" if path == "/" else "svg.marks")
     assert overflow(page) <= 1
     palette = PALETTES[theme]
     red, green, blue = (int(palette.background[place : place + 2], 16) for place in (1, 3, 5))
     assert background(page) == f"rgb({red}, {green}, {blue})"
-    drawn = page.evaluate("() => [...document.querySelectorAll('svg.marks')].map(e => e.outerHTML).join('')")
+    picture = '[role=img][aria-label^="What is left of"]'
+    drawn = page.evaluate(
+        f"() => [...document.querySelectorAll('svg.marks, {picture}')].map(e => e.outerHTML).join('')"
+    )
+    other = PALETTES["dark" if theme == "light" else "light"]
+    if path == "/":
+        assert palette.slim in drawn
+        assert other.slim not in drawn
+        return
     ours = palette.mark_on_strong, palette.mark
     other = PALETTES["dark" if theme == "light" else "light"]
     assert any(colour in drawn for colour in ours)

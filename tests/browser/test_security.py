@@ -130,7 +130,7 @@ def test_what_comes_from_a_study_is_shown_as_text(
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(server + path)
-    page.wait_for_selector("h2")
+    page.wait_for_selector("h1")
     settle(page)
     for summary in page.locator("summary").all():
         summary.click()

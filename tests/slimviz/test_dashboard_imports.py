@@ -18,7 +18,7 @@ for path in ("", "survivors", "heads"):
         page._page_hash = calc_hash(path)
     page.run()
     assert not page.exception and not page.error and not page.info, path
-    assert page.header, path
+    assert page.title, path
 heavy = {"torch", "transformers", "datasets", "captum", "peft", "tokenizers", "scipy", "sklearn"}
 loaded = heavy & set(sys.modules)
 assert not loaded, loaded

@@ -16,6 +16,7 @@ import pytest
 import streamlit as st
 from starlette.formparsers import MultiPartParser
 from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
 
 from slimviz import server
 
@@ -38,6 +39,47 @@ def option(patch: pytest.MonkeyPatch, **changed: object) -> Iterator[None]:
 def test_pages_below_the_base_path(monkeypatch: pytest.MonkeyPatch, base: str, expected: list[str]) -> None:
     with option(monkeypatch, baseUrlPath=base):
         assert [route.path for route in server.routes(["", "heads", "play"])] == expected
+
+
+@pytest.mark.parametrize(
+    ("base", "path", "dest", "where"),
+    [
+        ("", "/nothing", "document", "/?unknown=nothing"),
+        ("", "/heads/x", "document", "/?unknown=heads%2Fx"),
+        ("tools", "/tools/x", "document", "/tools/?unknown=x"),
+        ("", "/heads", "document", None),
+        ("", "/heads/", "document", None),
+        ("", "/", "document", None),
+        ("tools", "/tools", "document", None),
+        ("", "/nothing", "script", None),
+        ("", "/_stcore/health", "document", None),
+        ("", "/media/0123.csv", "document", None),  # a download
+        ("tools", "/tools/media/0123.csv", "document", None),
+    ],
+)
+def test_a_browser_that_opens_an_unknown_page_is_led_to_the_first(
+    monkeypatch: pytest.MonkeyPatch, base: str, path: str, dest: str, where: str | None
+) -> None:
+    sent: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    with option(monkeypatch, baseUrlPath=base):
+        pages = server.KnownPages(app, pages=["heads", "play"])
+    scope = {"type": "http", "method": "GET", "path": path, "headers": [(b"sec-fetch-dest", dest.encode())]}
+    thread = threading.Thread(target=lambda: asyncio.run(pages(scope, receive, send)))  # see below
+    thread.start()
+    thread.join()
+    found = dict(sent[0]["headers"]).get(b"location")
+    assert (found.decode() if found else None) == where
+    assert sent[0]["status"] == (307 if where else 200)
 
 
 @pytest.mark.parametrize("headless", [True, False])

@@ -23,6 +23,14 @@ def test_an_unknown_word_is_named_with_what_was_expected() -> None:
     assert parsed.problem == 'Unknown study "sst3": expected one of sst2, cola; showing sst2.'
 
 
+def test_words_are_found_in_other_spellings() -> None:
+    assert parse_choice("study", "SST-2", ["sst2", "cola"], "cola") == Parsed("sst2")
+    assert parse_choice("study", "Co La", ["sst2", "cola"], "sst2") == Parsed("cola")
+    assert parse_choices("study", "STS-B,CoLA", ["cola", "stsb", "sst2"], ["sst2"]) == Parsed(["cola", "stsb"])
+    assert parse_choice("study", "b_sst2", ["b/sst2", "b-sst2"], "b/sst2").problem is not None  # either
+    assert parse_choice("study", "--", ["-", "+"], "+").problem is not None
+
+
 def test_several_words_keep_their_order_and_drop_the_unknown() -> None:
     assert parse_choices("study", "b,a", ["a", "b"], ["a"]) == Parsed(["a", "b"])
     mixed = parse_choices("study", "b,x", ["a", "b"], ["a"])
@@ -116,6 +124,46 @@ def test_an_unknown_url_value_is_said_until_something_is_chosen() -> None:
     assert len(app.warning) == 1
     app.selectbox[0].select("c").run()
     assert not app.warning
+
+
+def other_page() -> None:
+    import streamlit as st
+
+    from slimviz.state import Parsed
+    from slimviz.widgets import parameters
+
+    def parse(raw: str | None) -> Parsed[str]:
+        return Parsed(raw or "a") if raw in (None, "a") else Parsed("a", "no b here", wanted=raw)
+
+    lacking = st.session_state.get("lacking", True)
+    found = parameters.choose(
+        st.selectbox, "Word", "word", ["a"] if lacking else ["a", "b"], parse=parse if lacking else None
+    )
+    st.write(f"shown {found}")
+
+
+def test_what_a_page_only_lacks_is_still_wanted_on_the_others() -> None:
+    app = AppTest.from_function(other_page, default_timeout=60)
+    app.query_params["word"] = "b"
+    for _ in range(2):  # the second run reads what the first one wrote into the URL
+        app.run()
+        assert shown(app) == "shown a"
+        assert [warning.value for warning in app.warning] == ["no b here"]
+    app.session_state["lacking"] = False
+    del app.query_params["word"]  # another page's bare address
+    app.run()
+    assert shown(app) == "shown b"
+
+
+def test_a_budget_ends_a_density_between_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    session: dict = {"remembered:density": "7.3", "problem:budget": ("10", "no", None)}
+    monkeypatch.setattr(parameters.st, "session_state", session)
+    monkeypatch.setattr(parameters.st, "query_params", {})
+    parameters.change(study="cola")
+    assert session["remembered:density"] == "7.3"
+    parameters.change(budget="5")
+    assert session == {"remembered:study": "cola", "remembered:budget": "5"}
+    assert parameters.st.query_params == {"study": "cola", "budget": "5"}
 
 
 def test_choosing_nothing_goes_back_to_the_fallback() -> None:

@@ -45,7 +45,7 @@ def test_server_defaults_are_private_and_quiet() -> None:
 
 @pytest.mark.parametrize("palette", theme.PALETTES.values(), ids=lambda palette: palette.name)
 def test_text_can_be_read(palette: theme.Palette) -> None:
-    for colour in (palette.text, palette.muted):
+    for colour in (palette.text, palette.muted, *palette.verdicts):
         assert contrast(colour, palette.background) >= 4.5
         assert contrast(colour, palette.surface) >= 4.5
 
@@ -77,6 +77,14 @@ def test_every_site_has_words() -> None:
         (theme.percent_text(0.00048, 2), "0.05%"),
         (theme.percent_text(None), "–"),
         (theme.percent_text(math.nan), "–"),
+        (theme.kept_text(0.982), "98.2%"),
+        (theme.kept_text(2.0), "all"),
+        (theme.kept_text(-0.778), "nothing"),
+        (theme.kept_text(None), "–"),
+        (theme.span_text(-0.024, 0.01), "−2.4 to +1.0"),
+        (theme.span_text(None, None), "– to –"),
+        (theme.margin_text(1), "1 point"),
+        (theme.margin_text(2.5), "2.5 points"),
         (theme.score_text(777 / 872), "0.891"),
         (theme.points_text(-0.012), "−1.2"),
         (theme.points_text(0.001), "+0.1"),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pruning.measure.ablation import Ablation, Curves
 from pruning.study import Study
-from slimviz import sentences, without_labels
+from slimviz import results_in_words, sentences, without_labels
 from slimviz.frames.results import Scored, Summary, summarise
 
 
@@ -26,38 +26,39 @@ def unlabelled(study: Study, key: str, score: float, *, is_regression: bool = Fa
 def test_headlines_of_studies_without_labels(studies: dict[str, Study]) -> None:
     first, second = (unlabelled(studies["sst2"], name, score) for name, score in (("a", 0.9), ("b", 0.96)))
     scores = unlabelled(studies["stsb"], "c", 0.85, is_regression=True)
-    assert sentences.overview_headline([first], "10") == (
+    assert results_in_words.overview_headline([first], "10", 3) == (
         "At 10% of its teacher's parameters, the slim network for a gives its teacher's answer to 90.0% of the texts "
         "held out (270/300), and answers 7.0× as fast at batch 32."
     )
-    assert sentences.overview_headline([replace(scores, speedup_32=None)], "10").endswith(
+    assert results_in_words.overview_headline([replace(scores, speedup_32=None)], "10", 3).endswith(
         "for c gives scores that correlate with its teacher's at 0.850."
     )
     assert "2 slim networks give their teachers' answers to 93.0% of the texts on average, and answer" in (
-        sentences.overview_headline([first, second], "10")
+        results_in_words.overview_headline([first, second], "10", 3)
     )
     assert (
         "3 slim networks give their teachers' answers to 93.0% of the texts on average and correlate with their "
-        in (sentences.overview_headline([first, second, scores], "10"))
+        in (results_in_words.overview_headline([first, second, scores], "10", 3))
     )
 
 
 def test_the_mean_of_studies_with_labels_is_what_it_was(studies: dict[str, Study]) -> None:
     labelled = summarise("sst2", studies["sst2"], "10")
     others = [unlabelled(studies["cola"], name, 0.5) for name in ("a", "b")]
-    alone = sentences.overview_headline([labelled], "10")
-    assert sentences.overview_headline([labelled, others[0]], "10") == f"{alone} a has no labels and is left out."
-    assert sentences.overview_headline([labelled, *others], "10") == f"{alone} a and b have no labels and are left out."
+    alone = results_in_words.overview_headline([labelled], "10", 3)
+    one, two = ([labelled, *others[:number]] for number in (1, 2))
+    assert results_in_words.overview_headline(one, "10", 3) == f"{alone} a has no labels and is left out."
+    assert results_in_words.overview_headline(two, "10", 3) == f"{alone} a and b have no labels and are left out."
 
 
 def test_budgets(studies: dict[str, Study]) -> None:
     row = unlabelled(studies["sst2"], "a", 0.9)
-    assert sentences.budget_sentence([replace(row, budget="50", slim=Scored(0.96, 288, 300)), row], "a") == (
+    assert results_in_words.budget_sentence([replace(row, budget="50", slim=Scored(0.96, 288, 300)), row], "a") == (
         "a's slim networks give its teacher's answer to 96.0% at 50% and 90.0% at 10%; weights are stored at 50% and "
         "10%."
     )
     scores = unlabelled(studies["stsb"], "c", 0.85, is_regression=True)
-    assert sentences.budget_sentence([scores], "c").startswith(
+    assert results_in_words.budget_sentence([scores], "c").startswith(
         "c's scores correlate with its teacher's at 0.850 at 10%;"
     )
 

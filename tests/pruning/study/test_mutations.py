@@ -28,7 +28,7 @@ from pruning.study import (
 )
 from pruning.study.card import model_card
 from pruning.study.write import Identity
-from slimviz import sentences
+from slimviz import results_in_words
 from slimviz.frames.budgets import budgets, closest_budget
 from slimviz.frames.heads import backbone_groups
 from slimviz.frames.provenance import provenance_text, shape_words
@@ -87,10 +87,10 @@ def use_on_pages(study: Study) -> None:
     """What the pages make of a document, where that is pure."""
     names = budgets(study)
     rows = [summarise("key", study, budget) for budget in names]
-    sentences.budget_sentence(rows, study.task.title)
+    results_in_words.budget_sentence(rows, study.task.title)
     for row in rows:
-        sentences.overview_headline([row], row.budget)
-        sentences.teacher_sentence(row.title, row.teacher, row.floor)
+        results_in_words.overview_headline([row], row.budget, 3.0)
+        results_in_words.teacher_sentence(row.title, row.teacher, row.floor)
         assert closest_budget(study, study.selections[row.budget].total_density) in names
     provenance_text(study)
     shape_words(study.shape)

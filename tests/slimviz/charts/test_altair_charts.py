@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from pruning.bert.shapes import BertShape, Masks, Site
+from pruning.bert.shapes import Site
 from pruning.selection.budget import Budget
 from pruning.selection.select import Selection, select
 from pruning.study import Study, load_factors, load_masks
@@ -18,7 +17,6 @@ from slimviz.charts.layer_bars import layer_bars
 from slimviz.charts.scales import importance_bounds
 from slimviz.charts.similarity_map import similarity_map
 from slimviz.charts.site_bars import site_bars
-from slimviz.charts.survival_map import survival_map
 from slimviz.frames.heads import HeadStudy, difference_frame, head_frame, similarity_frame
 from slimviz.frames.survival import layer_frame, site_frame, survival_frame
 from slimviz.theme import CUT_MARK, DARK, LIGHT, PALETTES
@@ -98,32 +96,6 @@ def test_difference_of_a_study_with_itself_has_a_scale(heads: pd.DataFrame) -> N
     assert domain["domain"][-1] > 0
 
 
-def test_survival_map_marks_a_site_without_units() -> None:
-    from tests.slimviz.frames.test_survival import SHAPE
-
-    context = np.ones(SHAPE.units(Site.ATTENTION_CONTEXT), dtype=bool)
-    context[1] = False
-    survival = survival_frame(Masks.full(SHAPE).with_site(Site.ATTENTION_CONTEXT, context))
-    spec = survival_map(survival, LIGHT).to_dict()
-    rows = rows_of(spec)
-    assert len(rows) == 4 * SHAPE.layers
-    marks = {(row["layer"], row["site"]): row["number"] for row in rows}
-    assert marks[2, "attention_context"] == CUT_MARK
-    assert marks[1, "attention_context"] == "100"
-
-
-def test_survival_map_tells_little_from_nothing() -> None:
-    survival = survival_frame(Masks.full(BertShape(1, 2, 4, 8, 1000, 50, 32, 2, 8, 2)))
-    survival.loc[survival["site"] == "ffn_hidden", ["kept", "share"]] = [3, 0.003]
-    assert "<1" in {row["number"] for row in rows_of(survival_map(survival, LIGHT).to_dict())}
-
-
-def test_survival_map_of_a_deep_network_has_no_crowded_numbers() -> None:
-    shape = BertShape(24, 2, 4, 8, 16, 50, 32, 2, 8, 2)
-    rows = rows_of(survival_map(survival_frame(Masks.full(shape)), LIGHT).to_dict())
-    assert {row["number"] for row in rows} == {""}
-
-
 def test_layer_bars_show_teacher_and_slim(studies: dict[str, Study], selection: Selection) -> None:
     survival = survival_frame(selection.masks)
     dense = studies["sst2"].shape.network()
@@ -164,7 +136,6 @@ def test_charts_take_their_colours_from_the_palette(
     charts = [
         head_map(heads[heads["study"] == "sst2"], (-1, 1), (1, 1), palette),
         difference_map(difference_frame(heads, "sst2", "cola"), ("a", "b"), None, palette),
-        survival_map(survival, palette),
         layer_bars(layers, 1, palette),
         site_bars(site_frame(survival), survival, palette),
         similarity_map(pairs[pairs["measure"] == "spearman"], palette),

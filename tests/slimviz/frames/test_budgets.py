@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from pruning.study import Study
-from slimviz.frames.budgets import budgets, closest_budget, default_budget
+from pruning.study import Study, read_study
+from slimviz.frames.budgets import askable_budget, budgets, closest_budget, default_budget, shipped_budgets
+from tests.factories.synthetic_study import write_study
 
 
 def test_budgets_run_from_large_to_small(studies: dict[str, Study]) -> None:
@@ -35,3 +38,11 @@ def test_the_closest_budget_is_the_smallest_factor_away(
     studies: dict[str, Study], density: float, closest: str
 ) -> None:
     assert closest_budget(renamed(studies["sst2"], _25="flops-60"), density) == closest
+
+
+def test_the_budget_that_can_be_asked_is_the_closest_with_weights(tmp_path: Path) -> None:
+    study = read_study(write_study(tmp_path, "sst2", budgets=("50", "25", "10"), shipped=("50", "10")))
+    assert shipped_budgets(study) == ["50", "10"]
+    assert [askable_budget(study, name) for name in ("50", "25", "10", "3")] == ["50", "50", "10", "10"]
+    bare = read_study(write_study(tmp_path, "cola", shipped=()))
+    assert askable_budget(bare, "10") is None

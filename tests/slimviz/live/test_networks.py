@@ -12,8 +12,9 @@ import pytest
 from pruning.errors import StoreError
 from pruning.study import Study, read_study
 from pruning.variants import TEACHER, slim
+from slimviz.frames.budgets import shipped_budgets
 from slimviz.live.answers import predict
-from slimviz.live.networks import Network, _spare_the_collector, load_network, load_networks, slim_budgets
+from slimviz.live.networks import Network, _spare_the_collector, load_network, load_networks
 from tests.factories.tiny_study import BUDGET, write_tiny_study
 
 SLIM = slim(BUDGET)
@@ -33,7 +34,7 @@ def test_garbage_collection_is_quick_once_networks_are_loaded(study: Studies) ->
 
 
 def test_only_budgets_with_weights_are_offered(study: Studies) -> None:
-    assert slim_budgets(study("sst2")) == [BUDGET]
+    assert shipped_budgets(study("sst2")) == [BUDGET]
 
 
 def test_networks_are_loaded_once_for_study_variant_and_device(networks: Networks) -> None:

@@ -74,6 +74,7 @@ def test_the_probe_set_takes_the_place_of_what_cannot_be_read_and_says_so(no_sou
     assert drawn.title == "the probe set (written for this project)"
     assert drawn.note is not None
     assert "hub did not answer within 3 seconds" in drawn.note
+    assert "SLIMVIZ" not in drawn.note  # that is for those who type commands
     assert drawn.note.endswith("The probe set takes its place.")
     assert (len(drawn.examples), drawn.available) == (24, 24)
     drawn = draw(get_task("sst2"), "validation", "/no/such/folder", None)

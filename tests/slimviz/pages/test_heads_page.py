@@ -54,6 +54,20 @@ def test_a_head_in_the_url_has_its_card(open_page: Callable[..., AppTest]) -> No
     assert all("head=3-7" in link.proto.query_string for link in links)
 
 
+def test_the_card_says_what_it_is_for_before_a_head_is_chosen(open_page: Callable[..., AppTest]) -> None:
+    page = open_page("heads")
+    assert "Click a head, or choose one above" in markdown(page)
+    assert not page.get("page_link")
+
+
+def test_heads_lead_to_networks_that_are_there(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
+    write_study(tmp_path, "sst2", shipped=("10",))
+    write_study(tmp_path, "cola", shipped=())
+    (link,) = open_page("heads", tmp_path, head="3-7", budget="25").get("page_link")
+    assert link.proto.label == "SST\\-2"
+    assert "budget=10" in link.proto.query_string
+
+
 def test_heads_can_be_chosen_without_a_mouse(open_page: Callable[..., AppTest]) -> None:
     page = open_page("heads")
     box = next(box for box in page.selectbox if box.label.startswith("Head"))

@@ -14,12 +14,12 @@ from streamlit.testing.v1 import AppTest
 
 from pruning.study import read_study
 from pruning.variants import TEACHER, slim
-from slimviz.live.examples import Drawn
-from slimviz.live.networks import _load_network, load_network, load_networks
-from slimviz.live.run import LiveRun, RunSettings
+from slimviz.live.networks import _load_network, load_network
+from slimviz.live.run import LiveRun
 from slimviz.pages import live as live_page
 from tests.factories.study_document import edit
-from tests.factories.tiny_study import BUDGET, tiny_examples, write_probe, write_tiny_study
+from tests.factories.tiny_study import BUDGET, write_probe, write_tiny_study
+from tests.slimviz.pages.live_runs import finished, measure, started
 
 BOTH = (TEACHER, slim(BUDGET))
 
@@ -27,7 +27,7 @@ BOTH = (TEACHER, slim(BUDGET))
 @pytest.fixture(autouse=True)
 def only_the_probe_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for task in ("sst2", "stsb"):
-        write_probe(tmp_path / "probe", task)
+        write_probe(tmp_path / "probe", task, count=32)
     monkeypatch.setattr("pruning.data.probe.PROBE_FOLDER", tmp_path / "probe")
     monkeypatch.setattr("slimviz.live.examples._hub_answers", lambda: False)
     monkeypatch.setattr("slimviz.live.run.SPEED_ROUNDS", 5)
@@ -35,11 +35,6 @@ def only_the_probe_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     _load_network.clear()
     yield
     _load_network.clear()
-
-
-def measure(page: AppTest) -> AppTest:
-    next(button for button in page.button if button.label == "Measure now").click()
-    return page.run()
 
 
 def said(page: AppTest) -> str:
@@ -58,7 +53,7 @@ def box(page: AppTest, label: str):
 def test_before_a_run(open_page: Callable[..., AppTest], tiny_folder: Path) -> None:
     page = open_page("live", tiny_folder, study="sst2")
     assert not page.exception
-    assert [header.value for header in page.header] == ["How accurate and how fast, here, now?"]
+    assert [title.value for title in page.title] == ["How accurate and how fast, here, now?"]
     assert radio(page, "Device").value == "cpu"
     assert "On the CPU torch computes with" in said(page)
     assert "Nothing has been measured in this session yet." in said(page)
@@ -97,18 +92,18 @@ def test_a_run_on_the_probe_set(open_page: Callable[..., AppTest], tiny_folder: 
     assert not page.exception
     assert not page.error
     words = said(page)
-    assert "Latest run: sst2" in words
-    assert "On 24 examples of the probe set (written for this project): the teacher reaches **0." in words
-    assert "/24 right)**" in words
+    assert "Latest run: SST-2" in words
+    assert "On 32 examples of the probe set (written for this project): the teacher reaches **0." in words
+    assert "/32 right)**" in words
     assert "95% interval" in words
     assert "Always the most frequent answer would score 0.500." in words
-    assert "batch 1, the real texts, 24 batches timed" in words
+    assert "batch 1, the real texts, 32 batches timed" in words
     assert "Stored with the study, accuracy on its whole validation split: the teacher 0." in words
     assert "learned from 1,000 of GLUE's 67,349 training rows, so it is not comparable" in words
     table = page.dataframe[0].value
     assert list(table["Network"]) == ["The teacher", f"The slim network ({BUDGET}%)"]
     assert all(cell.endswith(" ms") for cell in [*table["Median"], *table["95th percentile"]])
-    assert [button.label for button in page.button if button.label == "Stop"] == []  # gone once it is done
+    assert [button.label for button in page.button if button.label == "Stop measuring"] == []  # gone once it is done
 
 
 def test_results_stay_and_can_be_downloaded(open_page: Callable[..., AppTest], tiny_folder: Path) -> None:
@@ -153,37 +148,68 @@ def test_where_there_are_no_examples_there_is_one_line(open_page: Callable[..., 
     assert live_page.RUNNING not in page.session_state
 
 
-def test_a_run_that_a_click_cut_short_is_kept_as_far_as_it_came(
+@pytest.fixture
+def endless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of speed that end only when they are stopped."""
+    monkeypatch.setattr("slimviz.live.run.SPEED_ROUNDS", 10**9)
+    monkeypatch.setattr("slimviz.live.run.SPEED_SECONDS", 10**9)
+
+
+def start_endless(page: AppTest) -> AppTest:
+    radio(page, "Data").set_value("probe")
+    box(page, "Length timed (tokens)").set_value(16)
+    page = started(page)
+    assert not page.exception
+    return page
+
+
+@pytest.mark.usefixtures("endless")
+def test_a_run_goes_on_while_its_visitor_looks_at_other_pages(
     open_page: Callable[..., AppTest], tiny_folder: Path
 ) -> None:
-    study = read_study(tiny_folder / "sst2")
-    networks, _ = load_networks(study, BOTH)
-    drawn = Drawn(tiny_examples("sst2", 24), 24, "the probe set")
-    run = LiveRun(study, networks, drawn, RunSettings("cpu", 8, None), "validation")
-    steps = run.steps()
-    next(steps)
-    page = open_page("live", tiny_folder, study="sst2")
-    page.session_state[live_page.RUNNING] = run
-    page.run()
+    from streamlit.util import calc_hash
+
+    page = start_endless(open_page("live", tiny_folder, study="sst2"))
+    running = page.session_state[live_page.RUNNING]
+    assert next(button for button in page.button if button.label == "Measure now").disabled
+    page._page_hash = calc_hash("heads")
+    page = page.run()
+    assert page.title[0].value.startswith("Which heads")
+    assert not running.is_over
+    page._page_hash = calc_hash("live")
+    page = page.run()
+    assert page.session_state[live_page.RUNNING] is running
+    next(button for button in page.button if button.label == "Stop measuring").click()
+    page = finished(page.run())
     assert not page.exception
-    assert "Latest run: sst2, stopped early" in said(page)
-    assert "On 8 of 24 examples of the probe set" in said(page)
+    assert "Latest run: SST-2, stopped early" in said(page)
+    assert "On 32 examples of the probe set" in said(page)
     assert live_page.RUNNING not in page.session_state
-    assert list(steps) == []  # whoever still computes in the old script ends
     assert len(page.run().session_state[live_page.RUNS]) == 1
 
 
 def test_a_run_stopped_before_its_first_batch_leaves_nothing(
-    open_page: Callable[..., AppTest], tiny_folder: Path
+    open_page: Callable[..., AppTest], tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = read_study(tiny_folder / "sst2")
-    networks, _ = load_networks(study, BOTH)
-    drawn = Drawn(tiny_examples("sst2", 24), 24, "the probe set")
+    monkeypatch.setattr(LiveRun, "steps", lambda run: iter(()))
     page = open_page("live", tiny_folder, study="sst2")
-    page.session_state[live_page.RUNNING] = LiveRun(study, networks, drawn, RunSettings("cpu", 8, None), "validation")
-    page.run()
+    radio(page, "Data").set_value("probe")
+    page = measure(page)
     assert not page.exception
     assert "Nothing has been measured in this session yet." in said(page)
+
+
+def test_a_busy_machine_is_said_and_what_is_stored_stands_beside(
+    open_page: Callable[..., AppTest], tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slimviz.live.others_at_work.OthersAtWork.cores", lambda _: 99.0)
+    page = open_page("live", tiny_folder, study="sst2")
+    radio(page, "Data").set_value("probe")
+    page = measure(page)
+    assert "The machine was busy: other programs kept 99.0 of its cores at work meanwhile." in said(page)
+    row = page.session_state[live_page.RUNS][0][1]
+    assert row["speedup_low"] <= row["speedup"] <= row["speedup_high"]
+    assert "95% interval" in said(page)
 
 
 def test_teacher_missing(open_page: Callable[..., AppTest], tmp_path: Path) -> None:

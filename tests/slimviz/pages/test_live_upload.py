@@ -14,8 +14,9 @@ from slimviz.pages import live as live_page
 from slimviz.widgets.upload import NO_LABELS, NOTHING_TO_COMPARE
 from tests.factories.own_study import ELSEWHERE, own_task, write_own_study
 from tests.factories.tiny_study import BUDGET, write_tiny_study
+from tests.slimviz.pages import live_runs
 
-WORDS = ("good", "bad", "warm", "cold", "very", "not")
+WORDS = ("good", "bad", "warm", "cold", "very", "not") * 6
 MARKUP = "<script>alert(1)</script> ![x](http://evil.example/x.png) [y](javascript:1) $x$"
 
 
@@ -61,8 +62,7 @@ def button(page: AppTest):
 
 
 def measure(page: AppTest) -> AppTest:
-    button(page).click()
-    page = page.run()
+    page = live_runs.measure(page)
     assert not page.exception
     return page
 
@@ -85,9 +85,9 @@ def test_texts_without_labels_are_held_against_the_teacher(
     page = measure(page)
     assert not page.error
     words = said(page)
-    assert "On 6 examples of your file mine.csv, without labels: the slim network" in words
+    assert "On 36 examples of your file mine.csv, without labels: the slim network" in words
     assert "gives the teacher's answer to **" in words
-    assert "/6)**" in words
+    assert "/36)**" in words
     assert "right" not in words
     assert "Stored with the study, agreement with the teacher on the 300 texts it was scored on" in words
     (table, runs) = (page.dataframe[0].value, page.session_state[live_page.RUNS])
@@ -125,10 +125,10 @@ def test_without_labels_and_teacher_the_slim_network_is_timed_alone(
 def test_a_study_of_glue_takes_a_file_too(open_page: Callable[..., AppTest], folder: Path) -> None:
     page = upload(open_page("live", folder, study="sst2"), csv_file(labels=("negative", "positive")))
     page = measure(page)
-    assert "On 6 examples of your file mine.csv, without labels" in said(page)
+    assert "On 36 examples of your file mine.csv, without labels" in said(page)
     box(page, "Column of the labels").set_value("kind")
     page = measure(page)
-    assert "On 6 examples of your file mine.csv: the teacher reaches **" in said(page)
+    assert "On 36 examples of your file mine.csv: the teacher reaches **" in said(page)
 
 
 def test_pairs_choose_two_columns(open_page: Callable[..., AppTest], folder: Path) -> None:

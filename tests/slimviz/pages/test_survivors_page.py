@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from pruning.data.tasks import get_task
 from pruning.study import Study
-from slimviz.pages.survivors import _round_up, density_options
+from slimviz.charts.density_scale import density_marks, density_options, round_up
 from tests.factories.synthetic_study import bert_shape, write_study
 
 
@@ -22,7 +22,13 @@ def test_at_a_stored_budget_it_says_that_the_masks_are_the_shipped_ones(open_pag
     assert not page.exception
     assert not page.error
     assert "Equal to the shipped masks of the slim network at 10%: all 16,512 units agree" in markdown(page)
-    assert [metric.label for metric in page.metric] == ["Total density", "Encoder density", "FLOPs", "Heads"]
+    assert [metric.label for metric in page.metric] == [
+        "Total density",
+        "Encoder density",
+        "Word table",
+        "FLOPs",
+        "Heads",
+    ]
     assert "units open to cutting (attention context and FFN hidden) are left" in markdown(page).replace("\\", "")
 
 
@@ -53,7 +59,7 @@ def test_impossible_densities_fall_back(
     page = open_page("survivors", study="sst2", density=density)
     assert not page.exception
     assert len(page.warning) == 1
-    lowest = _round_up(100 * studies["sst2"].document.smallest_total_density)
+    lowest = round_up(100 * studies["sst2"].document.smallest_total_density)
     assert f"expected a number from {lowest:g} to 100" in page.warning[0].value
     assert "Equal to the shipped masks" in markdown(page)
 
@@ -99,4 +105,34 @@ def test_slider_steps_are_fine_where_densities_are_small() -> None:
 
 @pytest.mark.parametrize(("percent", "expected"), [(0.04829, 0.049), (1.0, 1.0), (12.01, 13.0), (0.1, 0.1)])
 def test_the_smallest_density_is_rounded_up(percent: float, expected: float) -> None:
-    assert _round_up(percent) == expected
+    assert round_up(percent) == expected
+
+
+def test_ticks_below_the_slider_are_the_stored_budgets_with_their_scores(
+    open_page: Callable[..., AppTest], studies: dict[str, Study]
+) -> None:
+    options = ["0.05", "1", "5", "10", "25", "50", "100"]
+    marks = density_marks(options, studies["sst2"])
+    assert list(marks) == [0, 2, 3, 4, 5, 6]
+    assert marks[0] == "smallest: 0.05%"
+    assert marks[3] == "10%: 0.889"
+    assert marks[6] == "teacher: 0.905"
+    bodies = "".join(element.proto.body for element in open_page("survivors", study="sst2").get("html"))
+    assert "10%: 0.889" in bodies
+    assert "smallest: 0.0" in bodies
+
+
+def test_only_what_can_be_cut_is_drawn_and_the_word_table_is_half(open_page: Callable[..., AppTest]) -> None:
+    page = open_page("survivors", study="sst2")
+    charts = "".join(chart.proto.spec for chart in page.get("vega_lite_chart"))
+    strip = page.get("plotly_chart")[0].proto.spec
+    for drawn in (charts, strip):
+        assert "FFN hidden" in drawn
+        assert "FFN input" not in drawn
+        assert "Attention input" not in drawn
+    bodies = "".join(element.proto.body for element in page.get("html"))
+    assert "attention reads</b>" in bodies
+    assert bodies.count(">whole</span>") == 2  # both reads, in the picture of a layer
+    (share,) = [metric.value for metric in page.metric if metric.label == "Word table"]
+    assert 40 <= int(share.removesuffix("%")) <= 60
+    assert "of 30,522 pieces, rank " in "".join(element.value for element in page.caption)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pruning.study import Study
 from slimviz.widgets import run_result
 
 ROW = {
@@ -52,6 +53,50 @@ def test_sentences() -> None:
     assert run_result.rate_text(None) == "–"
 
 
+def test_few_examples_and_few_batches_are_counts_alone() -> None:
+    few = {"examples": 1, "examples_available": 240, "correct": 1, "accuracy": 1.0, "timed_batches": 1, "speedup": 10.4}
+    rows = [ROW | few, SLIM_ROW | few | {"low": 0.0, "high": 0.0, "difference": 0.0}]
+    assert str(run_result.score_sentence(rows)).replace("\\", "") == (
+        "On 1 of 240 examples of the probe set (written for this project): the teacher gets **1** right and the slim "
+        "network (10%) gets **1** right; too few for a share, which is given from 30 examples on."
+    )
+    assert run_result.speed_sentence(rows) == (
+        "Too few batches for milliseconds (CUDA 0, batch 32, texts of 64 tokens, 1 batch timed): there are some from 5 "
+        "on."
+    )
+    assert list(run_result.result_table(rows).columns) == ["Network", "Right"]
+    scores = [row | {"metric": "pearson", "pearson": 1.0, "correct": None} for row in rows]
+    assert "too few for a figure" in str(run_result.score_sentence(scores))
+    agreed = AGREED | few
+    assert str(run_result.score_sentence([WITHOUT_LABELS | few, agreed])).endswith(
+        "the slim network (10%) gives the teacher's answer to **1 of 1**; too few for a share."
+    )
+
+
+def test_a_speed_up_has_an_interval_and_what_is_stored_beside_it(studies: dict[str, Study]) -> None:
+    here = {"hardware": "this machine", "is_busy": False, "others_cores": 0.0, "length": 32}
+    row = SLIM_ROW | here | {"speedup": 1.8, "speedup_low": 1.6, "speedup_high": 2.04}
+    assert "so slim is **1.8×** as fast, 95% interval 1.6× to 2.0×." in str(
+        run_result.speed_sentence([ROW | here, row])
+    )
+    (line,) = run_result.stored_against_here(studies["sst2"], [ROW | here, row])
+    assert line == {
+        "Speed-up": "batch 32, 32 tokens",
+        "Stored": "7.0× (made\\-up processor, 2 threads)",
+        "Here": "1.8×, 95% interval 1.6× to 2.0× (this machine, 1 thread)",
+    }
+    for other in ({"batch": 8}, {"timed_batches": 4}, {"speedup": None}):
+        assert run_result.stored_against_here(studies["sst2"], [ROW | here, row | other]) == []
+    assert run_result.busy_sentence([ROW | here, row]) is None
+    busy = row | {"is_busy": True, "others_cores": 1.5}
+    assert "other programs kept 1.5 of its cores" in str(run_result.busy_sentence([ROW | here, busy]))
+
+
+def test_only_shares_have_a_most_frequent_answer() -> None:
+    rows = [row | {"metric": "pearson", "pearson": 0.9, "correct": None, "floor": 0.0} for row in (ROW, SLIM_ROW)]
+    assert str(run_result.score_sentence(rows)).endswith("Knowing nothing would score 0.000.")
+
+
 def test_the_table_has_a_line_a_network() -> None:
     table = run_result.result_table([ROW, SLIM_ROW | {"agreement": 0.9375}])
     assert list(table["Accuracy"]) == ["0.945", "0.922"]
@@ -83,7 +128,7 @@ def test_without_labels_the_teacher_has_no_score_and_agreement_is_a_share() -> N
     table = run_result.result_table(rows)
     assert list(table["Same answers"]) == ["–", "120/128"]
     assert list(table["Agreement with the teacher"]) == ["–", "93.8%"]
-    assert not {"Right", "Retention", "Against the teacher"} & set(table.columns)
+    assert not {"Right", "Kept", "Against the teacher"} & set(table.columns)
 
 
 def test_without_labels_scores_correlate() -> None:

@@ -1,0 +1,63 @@
+"""A live run in a thread of its own: it goes on while its visitor looks at other pages, and ends with their session."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+
+from pruning.errors import SlimVizError
+from slimviz.live.run import LiveRun, Step
+
+logger = logging.getLogger(__name__)
+
+
+class _Progress:
+    """What the thread says of its work; it knows nothing of the session, which may be gone."""
+
+    def __init__(self) -> None:
+        self.step = Step(0.0, "warming up …")
+        self.error: str | None = None
+        self.over = threading.Event()
+
+
+class BackgroundRun:
+    """A run at work. Only the session holds this: once that is dropped, the run ends after the batch in hand."""
+
+    def __init__(self, run: LiveRun) -> None:
+        self.run = run
+        self._progress = _Progress()
+        weakref.finalize(self, run.stop)
+        threading.Thread(target=_work, args=(run, self._progress), name="slimviz-live", daemon=True).start()
+
+    @property
+    def step(self) -> Step:
+        """How far it is."""
+        return self._progress.step
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the thread has ended: all done, stopped, or failed."""
+        return self._progress.over.is_set()
+
+    @property
+    def error(self) -> str | None:
+        """What made it fail, in a line."""
+        return self._progress.error
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end; says whether it came."""
+        return self._progress.over.wait(seconds)
+
+
+def _work(run: LiveRun, progress: _Progress) -> None:
+    try:
+        for step in run.steps():
+            progress.step = step
+    except SlimVizError as error:
+        progress.error = str(error)
+    except Exception as error:  # a thread that dies in silence would leave its visitor waiting
+        logger.exception("a live run failed")
+        progress.error = f"The run failed: {type(error).__name__}: {error}"
+    finally:
+        progress.over.set()

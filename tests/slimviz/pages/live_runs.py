@@ -1,0 +1,28 @@
+"""Runs of Live in tests: they work in a thread, so the page is asked again once that has ended."""
+
+from __future__ import annotations
+
+from streamlit.testing.v1 import AppTest
+
+from slimviz.pages.live import RUNNING
+
+PATIENCE = 120.0  # seconds
+
+
+def measure(page: AppTest) -> AppTest:
+    """Click, and wait for the results."""
+    return finished(started(page))
+
+
+def started(page: AppTest) -> AppTest:
+    """Click alone."""
+    next(button for button in page.button if button.label == "Measure now").click()
+    return page.run()
+
+
+def finished(page: AppTest) -> AppTest:
+    """The page once the run at work has ended; as it is where there is none."""
+    if RUNNING not in page.session_state:
+        return page
+    assert page.session_state[RUNNING].wait(PATIENCE)
+    return page.run()
