@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from pruning import pipeline
+from pruning.methods import shared
 from tests.factories.own_data import made_up, scored_pairs, write_csv
 from tests.factories.quick_run import frozen_garbage, quick_measurements
 from tests.factories.tiny_backbone import write_backbone, write_classifier
@@ -125,4 +125,4 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
     def train(*arguments: Any, **named: Any) -> None:
         raise AssertionError("training began")
 
-    monkeypatch.setattr(pipeline, "train_teacher", train)
+    monkeypatch.setattr(shared, "train_teacher", train)

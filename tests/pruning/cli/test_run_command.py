@@ -19,6 +19,7 @@ from pruning.cli.run import find_start, opening_command
 from pruning.config import PRESETS, StudyConfig, with_settings
 from pruning.data import Examples, StudyData, get_task, load_examples
 from pruning.errors import ConfigError
+from pruning.methods import shared
 from pruning.study.read import read_study
 from pruning.study.verify import verify
 from tests.factories.quick_run import SETTING_OPTIONS
@@ -257,7 +258,7 @@ def test_an_error_of_the_disk_without_a_path_names_the_runs(
     def write(*given: Any, **named: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")  # what a stream's `write` says: no file name
 
-    monkeypatch.setattr(pipeline, "train_teacher", write)
+    monkeypatch.setattr(shared, "train_teacher", write)
     result = call(*own.typed, "--runs", tmp_path / "runs", "--output", tmp_path)
     line = result.err.splitlines()[-1]
     assert result.code == 2
