@@ -64,7 +64,7 @@ def test_a_run_on_the_probe_set_shows_counts_interval_and_speed(visit: Callable[
         page.get_by_test_id("stDownloadButton").filter(has_text="All runs as CSV").click()
     lines = Path(started.value.path()).read_text().splitlines()
     assert len(lines) == 3
-    assert lines[0].startswith("run,study,task,network,status")
+    assert lines[0].startswith("run,study,title,task,network,status")
 
 
 def test_a_run_can_be_stopped_while_another_visitor_is_answered(visit: Callable[..., Page], live_server: str) -> None:
@@ -128,7 +128,7 @@ def test_a_file_is_uploaded_its_columns_chosen_and_its_texts_answered(
     page.wait_for_selector("text=Column of the labels")
     page.get_by_role("radio", name="32", exact=True).click()
     measure(page)
-    page.wait_for_selector("text=Latest run: own-reviews")
+    page.wait_for_selector("text=Latest run: mine (own-reviews)")
     settle(page)
     words = page.inner_text(MAIN)
     assert f"On 64 examples of your file {markup}.csv, without labels: the slim network" in words.replace("\u2060", "")

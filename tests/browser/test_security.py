@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -139,14 +140,14 @@ def test_what_comes_from_a_study_is_shown_as_text(
         page.get_by_role("button", name="Ask").click()
         page.wait_for_selector("h3:has-text('Answer')")
         settle(page)
-    box = page.locator('[data-testid="stMain"] [data-testid="stSelectbox"] input').first
-    box.click()
-    page.wait_for_selector('[role="option"]')
+    if not path.startswith("/?"):  # Overview chooses by its rows
+        page.locator('[data-testid="stMain"] [data-testid="stSelectbox"] input').first.click()
+        page.wait_for_selector('[role="option"]')
     assert not _made_of_text(page)
     assert page.locator('[data-testid="stMain"] [data-testid="stAlert"]:has-text("Unknown study")').count() == 0
     words = page.locator("body").inner_text().replace("\u2060", "")
     assert HOST in words
-    assert "→" not in words
+    assert "→" not in re.sub(r"(?<=\d MB) → (?=\d)|(?<=\d) → (?=\d)", "", words)  # our own: from this to that
     assert not [url for url in asked if HOST in url or not url.startswith((server, "data:", "blob:"))]
     context.close()
 
