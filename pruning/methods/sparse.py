@@ -1,9 +1,8 @@
 """Rivals: zeros in whole matrices, chosen weight by weight (see `compress.sparse`, which has their sources).
 
 Every layer keeps all its units, and its matrices become sparse while they are trained as all methods are; the budget
-counts parameters that are not zero. The word table is the default method's, smaller and not sparse: the papers prune
-the layers alone, and a table of which a tenth is left in every row reads worse than one without the rows that no text
-has.
+counts parameters that are not zero. The word table and the pooler are the default method's, smaller and not sparse, for
+the papers prune the layers alone and have no means for these.
 """
 
 from __future__ import annotations
