@@ -1,10 +1,11 @@
 """Matrix decomposition: every matrix of the layers as a product of two thinner ones.
 
 Activation-aware: what is kept small is not the change of a matrix W but of what it puts out, |(W - W') x| over the x
-that it reads in real texts (Chen et al. 2021, "DRONE"; Wang et al. 2024, "SVD-LLM"). With S = L L' the covariance of x
-(L from Cholesky), the singular value decomposition ``W L = U s V'`` cut to rank r gives ``W' = U_r s_r V_r' inv(L)``,
-the best there is of that rank; the bias takes over what changes in the mean. As in SVD-LLM, all matrices keep the same
-share of parameters. (The word table reads one piece at a time, so its S is the frequency of pieces: see `low_rank`.)
+that it reads in real texts (Chen et al. 2021, "DRONE"; Wang et al. 2024, "SVD-LLM"). With S = L L' the covariance of x,
+the singular value decomposition ``W L = U s V'`` cut to rank r gives ``W' = U_r s_r V_r' inv(L)``, the best there is of
+that rank; the bias takes over what changes in the mean. L is made of S's eigenvectors, not by Cholesky: what a norm
+puts out lies in a plane, so that S hardly has an inverse. As in SVD-LLM, all matrices keep the same share of
+parameters. (The word table reads one piece at a time, so its S is the frequency of pieces: see `low_rank`.)
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pruning.importance.gradients import INPUTS
 from pruning.slimbert import SlimBertForSequenceClassification, encoder_linears, parameter_count
 
 BATCH = 64
-SMALLEST = 1e-6  # added to S, as a share of its mean diagonal, so that it can be inverted
+SMALLEST = 1e-6  # eigenvalue of S, as a share of their mean; smaller ones count as this, so that it can be inverted
 
 
 def decomposed(
@@ -85,14 +86,14 @@ def thin(
         (rank, in) without a bias, then (out, rank) with one.
     """
     weight = linear.weight.double()
-    held = covariance + (SMALLEST * covariance.diagonal().mean() + 1e-12) * torch.eye(len(covariance)).to(covariance)
-    root = torch.linalg.cholesky(held)
-    put_out = weight @ root
+    variances, axes = torch.linalg.eigh(covariance)
+    spread = variances.clamp_min(SMALLEST * float(variances.mean()) + 1e-12).sqrt()
+    put_out = weight @ axes * spread
     sizes = list(parts or (len(weight),))
     scale = torch.cat([part.square().mean().sqrt().clamp_min(1e-12).expand(len(part)) for part in put_out.split(sizes)])
     left, values, right = torch.linalg.svd(put_out / scale[:, None], full_matrices=False)
     outer = scale[:, None] * left[:, :rank] * values[:rank].sqrt()
-    inner = torch.linalg.solve_triangular(root, values[:rank].sqrt()[:, None] * right[:rank], upper=False, left=False)
+    inner = values[:rank].sqrt()[:, None] * right[:rank] / spread @ axes.T
     first, second = nn.Linear(weight.shape[1], rank, bias=False), nn.Linear(rank, weight.shape[0])
     first.weight.copy_(inner)
     second.weight.copy_(outer)
@@ -121,19 +122,22 @@ def input_moments(
 
 
 class _Tap:
-    """Sums over what a linear layer reads."""
+    """Sums over what a linear layer reads, less the first batch's mean, for large squares drown small differences."""
 
     real: torch.Tensor
 
     def __init__(self, linear: nn.Linear) -> None:
         width = linear.in_features
         self.count = 0
+        self.about: torch.Tensor | None = None
         self.total = torch.zeros(width, dtype=torch.float64)
         self.products = torch.zeros(width, width, dtype=torch.float64)
         self.handle = linear.register_forward_pre_hook(self)
 
     def __call__(self, module: nn.Module, args: tuple) -> None:
         rows = args[0][self.real]
+        self.about = rows.mean(0) if self.about is None else self.about
+        rows = rows - self.about
         self.count += len(rows)
         self.total += rows.sum(0, dtype=torch.float64)
         self.products += rows.T @ rows
@@ -141,4 +145,5 @@ class _Tap:
     def moments(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and covariance."""
         mean = self.total / self.count
-        return mean, self.products / self.count - torch.outer(mean, mean)
+        covariance = self.products / self.count - torch.outer(mean, mean)
+        return (mean if self.about is None else mean + self.about), covariance
