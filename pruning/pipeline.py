@@ -18,7 +18,6 @@ from typing import Any
 import msgspec
 from tqdm import tqdm
 
-from pruning.bert import vocabulary
 from pruning.config import StudyConfig
 from pruning.data import StudyData
 from pruning.files import written_aside
@@ -96,13 +95,11 @@ def make_networks(context: Context, runs: Path, say: Say = lambda line: None) ->
 
     networks = []
     for budget in config.all_budgets:
-        selection = best_units(shared, budget)
-        cut = cut_to(shared, budget, selection)
+        cut = cut_to(shared, budget, best_units(shared, budget))
         solved = solve(shared, cut) if "least_squares" in config.stages else None
         seeds = (None, *config.recover.seeds_at(budget.value)) if "recover" in config.stages else ()
         recovered = {seed: retrain(shared, solved or cut, seed) for seed in seeds}
-        tokenizer = vocabulary.cut_tokenizer(context.tokenizer, selection.pieces, positions=selection.positions)
-        networks.append(PrunedNetwork(cut.cut, tokenizer, solved and solved.cut, recovered))
+        networks.append(PrunedNetwork(cut.cut, cut.cut.tokenizer(context), solved and solved.cut, recovered))
     processes.part()
     return Run(
         context,

@@ -1,14 +1,16 @@
-"""Matrix decomposition: every matrix of the layers and the word table as a product of two thinner ones.
+"""Matrix decomposition: every matrix of the layers as a product of two thinner ones.
 
 Activation-aware: what is kept small is not the change of a matrix W but of what it puts out, |(W - W') x| over the x
-that it reads in real texts (Chen et al. 2021, "DRONE"; Wang et al. 2024, "SVD-LLM"). With S = L L' the covariance of x
-(L from Cholesky), the singular value decomposition ``W L = U s V'`` cut to rank r gives ``W' = U_r s_r V_r' inv(L)``,
-the best there is of that rank; the bias takes over what changes in the mean. The word table reads one piece at a time,
-so its S is the frequency of pieces (see `low_rank`). As in SVD-LLM, all matrices keep the same share of parameters.
+that it reads in real texts (Chen et al. 2021, "DRONE"; Wang et al. 2024, "SVD-LLM"). With S = L L' the covariance of x,
+the singular value decomposition ``W L = U s V'`` cut to rank r gives ``W' = U_r s_r V_r' inv(L)``, the best there is of
+that rank; the bias takes over what changes in the mean. L is made of S's eigenvectors, not by Cholesky: what a norm
+puts out lies in a plane, so that S hardly has an inverse. As in SVD-LLM, all matrices keep the same share of
+parameters. (The word table reads one piece at a time, so its S is the frequency of pieces: see `low_rank`.)
 """
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -16,57 +18,43 @@ import torch
 from torch import nn
 
 from pruning.bert.counts import count_parameters
-from pruning.bert.model import bert_shape, read_weights
-from pruning.bert.vocabulary import piece_counts
-from pruning.compress.low_rank import factor_table
-from pruning.compress.shrink import cut_positions
+from pruning.bert.shapes import BertShape
 from pruning.data import Encoded, collate
 from pruning.errors import SelectionError
 from pruning.importance.gradients import INPUTS
-from pruning.slimbert import SlimBertForSequenceClassification, encoder_linears, from_bert, parameter_count
+from pruning.slimbert import SlimBertForSequenceClassification, encoder_linears, parameter_count
 
 BATCH = 64
-SMALLEST = 1e-6  # added to S, as a share of its mean diagonal, so that it can be inverted
+SMALLEST = 1e-6  # eigenvalue of S, as a share of their mean; smaller ones count as this, so that it can be inverted
 
 
 def decomposed(
-    teacher: Any, encoded: Encoded, *, density: float, positions: int | None = None
+    network: SlimBertForSequenceClassification, encoded: Encoded, *, density: float
 ) -> SlimBertForSequenceClassification:
-    """A teacher with all its large matrices decomposed.
+    """A network with all matrices of its layers decomposed.
 
     Args:
-        teacher: a `BertForSequenceClassification`; left as it is.
-        encoded: training texts, as the teacher reads them.
-        density: share of the teacher's parameters that it may have.
-        positions: how many positions it keeps; None for all.
+        network: in which every layer has all its units; left as it is.
+        encoded: training texts, as it reads them.
+        density: share of the teacher's parameters in layers that its layers may have.
 
     Returns:
-        In eval mode. Each linear layer of the encoder is an `nn.Sequential` of two, and the word table has its
-        projection. Query, key and value, which read the same, are one matrix here, and their errors count relative to
-        what each of them puts out.
+        In eval mode. Each linear layer of the encoder is an `nn.Sequential` of two. Query, key and value, which read
+        the same, are one matrix here, and their errors count relative to what each of them puts out.
 
     Raises:
         SelectionError: if ranks of 1 are more than `density`.
     """
-    shape = bert_shape(teacher)
-    weights = read_weights(teacher)
-    if positions is not None:
-        weights = cut_positions(weights, positions)
-    network = from_bert(teacher, weights)
+    network = copy.deepcopy(network)
     moments = input_moments(network, encoded)
     linears = encoder_linears(network)
-    sizes = {name: (linear.weight.shape[0], linear.weight.shape[1]) for name, linear in linears.items()}
-    table = (shape.vocabulary, shape.hidden)
-    in_matrices = sum(rows * columns for rows, columns in (*sizes.values(), table))
-    whole, own = count_parameters(shape.network()).total, parameter_count(network).total
-    share = (density * whole - (own - in_matrices)) / in_matrices
+    in_matrices = sum(linear.weight.numel() for linear in linears.values())
+    whole = count_parameters(BertShape(**(network.config.original or {})).network()).encoder
+    share = (density * whole - (parameter_count(network).encoder - in_matrices)) / in_matrices
+    sizes = {name: (linear.out_features, linear.in_features) for name, linear in linears.items()}
     ranks = {name: int(share * rows * columns // (rows + columns)) for name, (rows, columns) in sizes.items()}
-    table_rank = min(int(share * table[0] * table[1] // sum(table)), shape.hidden)
-    if min(*ranks.values(), table_rank) < 1:
-        raise SelectionError(f"total density {density:.2%}: leaves some matrix without a rank, expected more")
-    # Pieces that no text has keep a little weight, as in a table's rows that frequencies say nothing of.
-    frequencies = piece_counts(encoded.input_ids, shape.vocabulary) + 0.5
-    network = from_bert(teacher, factor_table(weights, table_rank, frequencies / frequencies.sum()))
+    if min(ranks.values()) < 1:
+        raise SelectionError(f"encoder density {density:.2%}: leaves some matrix without a rank, expected more")
     for name, linear in linears.items():
         owner, _, attribute = name.rpartition(".")
         module = network.get_submodule(owner)
@@ -98,14 +86,14 @@ def thin(
         (rank, in) without a bias, then (out, rank) with one.
     """
     weight = linear.weight.double()
-    held = covariance + (SMALLEST * covariance.diagonal().mean() + 1e-12) * torch.eye(len(covariance)).to(covariance)
-    root = torch.linalg.cholesky(held)
-    put_out = weight @ root
+    variances, axes = torch.linalg.eigh(covariance)
+    spread = variances.clamp_min(SMALLEST * float(variances.mean()) + 1e-12).sqrt()
+    put_out = weight @ axes * spread
     sizes = list(parts or (len(weight),))
     scale = torch.cat([part.square().mean().sqrt().clamp_min(1e-12).expand(len(part)) for part in put_out.split(sizes)])
     left, values, right = torch.linalg.svd(put_out / scale[:, None], full_matrices=False)
     outer = scale[:, None] * left[:, :rank] * values[:rank].sqrt()
-    inner = torch.linalg.solve_triangular(root, values[:rank].sqrt()[:, None] * right[:rank], upper=False, left=False)
+    inner = values[:rank].sqrt()[:, None] * right[:rank] / spread @ axes.T
     first, second = nn.Linear(weight.shape[1], rank, bias=False), nn.Linear(rank, weight.shape[0])
     first.weight.copy_(inner)
     second.weight.copy_(outer)
@@ -134,19 +122,22 @@ def input_moments(
 
 
 class _Tap:
-    """Sums over what a linear layer reads."""
+    """Sums over what a linear layer reads, less the first batch's mean, for large squares drown small differences."""
 
     real: torch.Tensor
 
     def __init__(self, linear: nn.Linear) -> None:
         width = linear.in_features
         self.count = 0
+        self.about: torch.Tensor | None = None
         self.total = torch.zeros(width, dtype=torch.float64)
         self.products = torch.zeros(width, width, dtype=torch.float64)
         self.handle = linear.register_forward_pre_hook(self)
 
     def __call__(self, module: nn.Module, args: tuple) -> None:
         rows = args[0][self.real]
+        self.about = rows.mean(0) if self.about is None else self.about
+        rows = rows - self.about
         self.count += len(rows)
         self.total += rows.sum(0, dtype=torch.float64)
         self.products += rows.T @ rows
@@ -154,4 +145,5 @@ class _Tap:
     def moments(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and covariance."""
         mean = self.total / self.count
-        return mean, self.products / self.count - torch.outer(mean, mean)
+        covariance = self.products / self.count - torch.outer(mean, mean)
+        return (mean if self.about is None else mean + self.about), covariance

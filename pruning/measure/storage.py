@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pruning.measure.cost import index_buffers, saved_tensors
 from pruning.records import Count, Positive, Record
@@ -14,6 +14,7 @@ OF_A_LAYER = re.compile(r"\blayers?\.\d")
 HALF_BYTES = 2  # of a stored value
 ROW_BYTES = 4  # of a row's place among the values (CSR)
 NARROW, NARROW_BYTES, WIDE_BYTES = 65_536, 2, 4  # so many columns are numbered by two bytes, more of them by four
+TOGETHER = (1, 4)  # values in a row that have one place: each its own, or fours, stored where one of them is not 0
 
 
 class Stored(Record, frozen=True, kw_only=True):
@@ -50,35 +51,55 @@ def stored(model: Any, value_bytes: int = HALF_BYTES) -> Stored:
     found = {name: tensor for name, tensor in saved_tensors(model).items() if tensor.is_floating_point()}
     counts = {name: (tensor.numel(), int(tensor.count_nonzero())) for name, tensor in found.items()}
     encoder = [counted for name, counted in counts.items() if OF_A_LAYER.search(name)]
-    taken = []
+    sizes = []
     for layout in LAYOUTS:
-        values, indices = 0, index_buffers(model)[1]
-        for name, tensor in found.items():
-            whole, kept = counts[name]
-            places = _index_bytes(layout, tensor.shape, kept)
-            if places is None or places + value_bytes * kept >= value_bytes * whole:
-                values += whole
-            else:
-                values, indices = values + kept, indices + places
-        taken.append((value_bytes * values + indices, layout, values, indices))
-    size, layout, values, indices = min(taken, key=lambda row: row[0])
+        ways = [min(places(tensor, layout), key=lambda way: way.bytes(value_bytes)) for tensor in found.values()]
+        whole = Places(sum(way.values for way in ways), sum(way.index_bytes for way in ways) + index_buffers(model)[1])
+        sizes.append((whole.bytes(value_bytes), layout, whole))
+    size, layout, taken = min(sizes, key=lambda row: row[0])
     return Stored(
         layout=layout,
         parameters=sum(whole for whole, _ in counts.values()),
         nonzero=sum(kept for _, kept in counts.values()),
         encoder_parameters=sum(whole for whole, _ in encoder),
         encoder_nonzero=sum(kept for _, kept in encoder),
-        values=values,
-        index_bytes=indices,
+        values=taken.values,
+        index_bytes=taken.index_bytes,
         bytes=size,
     )
 
 
-def _index_bytes(layout: Layout, shape: Any, nonzero: int) -> int | None:
-    """Bytes that say where a matrix's values belong; None where it stays dense."""
-    if layout == "dense" or len(shape) != 2:
-        return None
-    rows, columns = shape
-    if layout == "bitmap":
-        return -(-rows * columns // 8)
-    return ROW_BYTES * (rows + 1) + (NARROW_BYTES if columns <= NARROW else WIDE_BYTES) * nonzero
+class Places(NamedTuple):
+    """Values that are stored, and what says where they belong."""
+
+    values: int
+    index_bytes: int
+
+    def bytes(self, value_bytes: int) -> int:
+        """Of both."""
+        return value_bytes * self.values + self.index_bytes
+
+
+def places(tensor: Any, layout: Layout) -> list[Places]:
+    """Every way to store a tensor in a layout, the first one dense.
+
+    Args:
+        tensor: vectors, and all tensors in the layout "dense", have no other way.
+        layout: "bitmap" has a bit for each place; "csr" (compressed sparse rows) the column of each value, and where
+            each row begins.
+    """
+    ways = [Places(tensor.numel(), 0)]
+    if layout == "dense" or tensor.ndim != 2:
+        return ways
+    rows, columns = tensor.shape
+    for together in TOGETHER:
+        if columns % together:
+            continue
+        groups = columns // together
+        filled = int(tensor.reshape(rows, groups, together).ne(0).any(-1).sum())
+        if layout == "bitmap":
+            index_bytes = -(-rows * groups // 8)
+        else:
+            index_bytes = ROW_BYTES * (rows + 1) + (NARROW_BYTES if groups <= NARROW else WIDE_BYTES) * filled
+        ways.append(Places(together * filled, index_bytes))
+    return ways

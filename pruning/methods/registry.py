@@ -5,15 +5,18 @@ factors and answers for all of them (see `shared.Shared`), the same number of st
 its own draws and training, None for the study's.
 
 A method that leaves zeros in matrices of the old size cuts to `room.base` (all units, the default's word table), and
-keeps its masks by a callback of its `Manner`, which is told of every step; an interrupted training goes on from its
-weights alone, so masks must follow from those and from the step's number. What zeros save is counted from the network.
+names what chooses them in its `Manner`; a further way to choose is a line of `compress.sparse`, which are all methods
+here. What zeros save is counted from the network.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
+
+from pruning.compress.sparse import SPARSE_METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,16 +37,18 @@ class Method:
         module: where it is.
         family: "structural" (smaller matrices), "unstructured" (zeros in matrices of the old size), or "other".
         title: for people.
+        options: of the module's ``make``, where it has several methods.
     """
 
     name: str
     module: str
     family: Family
     title: str
+    options: dict[str, Any] = field(default_factory=dict)
 
     def load(self) -> Callable[[Shared, Budget, int | None], Made]:
         """Its ``make``."""
-        return cast("Callable[[Shared, Budget, int | None], Made]", import_module(self.module).make)
+        return partial(import_module(self.module).make, **self.options)
 
 
 METHODS: dict[str, Method] = {
@@ -57,5 +62,11 @@ METHODS: dict[str, Method] = {
         Method("layers", "pruning.methods.layers", "structural", "Top layers dropped"),
         Method("random", "pruning.methods.random_units", "structural", "Random units"),
         Method("small-dense", "pruning.methods.small_dense", "structural", "Small dense BERT, distilled"),
+        *(
+            Method(sparse.name, "pruning.methods.sparse", "unstructured", sparse.title, {"name": sparse.name})
+            for sparse in SPARSE_METHODS.values()
+        ),
+        Method("decomposition", "pruning.methods.decomposition", "other", "Matrices decomposed (DRONE, SVD-LLM)"),
+        Method("shared-layers", "pruning.methods.one_layer", "other", "One layer for all (ALBERT)"),
     )
 }

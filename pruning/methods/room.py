@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pruning.bert.counts import count_parameters
 from pruning.bert.shapes import BertShape, Masks, NetworkShape, Site
+from pruning.errors import SelectionError
 from pruning.importance.factors import ImportanceFactors
 from pruning.methods.shared import Shared
 from pruning.methods.steps import best_units
@@ -20,6 +22,8 @@ from pruning.selection.budget import Budget
 from pruning.selection.budgets import BUDGET_KINDS
 from pruning.selection.select import Selection, largest_count, selection_of
 from pruning.selection.table import Plan
+
+PARAMETERS = ("total_density", "encoder_density")  # budgets that count them
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,16 @@ class Room:
         count = largest_count(len(order), lambda count: self.fits(build(count)))
         return None if count < 0 else build(count)
 
+    def for_layers(self, budget: Budget) -> Budget:
+        """What the budget, of parameters, leaves to the layers: a share of the teacher's.
+
+        Raises:
+            SelectionError: see `only_parameters`.
+        """
+        only_parameters(budget)
+        left = self.limit - self.cost(self.plan.shape(self.shape, self.base, layers=0))
+        return Budget("encoder_density", min(1.0, left / count_parameters(self.shape.network()).encoder))
+
     def shortfall(self, selection: Selection, reason: str) -> str:
         """What to tell of a network that is above the budget; nothing of one that is not."""
         if self.cost(selection.shape) <= self.limit:
@@ -89,6 +103,16 @@ def room_at(shared: Shared, budget: Budget) -> Room:
     cost = BUDGET_KINDS[budget.kind].cost(shared.latency)
     base = Masks.full(shape).with_site(Site.HIDDEN, default.masks.hidden)
     return Room(shared.factors, default, plan, base, cost, budget.value * cost(shape.network()))
+
+
+def only_parameters(budget: Budget) -> None:
+    """Refuse any other budget, for methods that save parameters and nothing else.
+
+    Raises:
+        SelectionError: it is not one of parameters.
+    """
+    if budget.kind not in PARAMETERS:
+        raise SelectionError(f"budget {budget.name}: expected {' or '.join(PARAMETERS)}, the method saves nothing else")
 
 
 def ranked(values: np.ndarray) -> np.ndarray:

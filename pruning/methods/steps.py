@@ -12,7 +12,7 @@ from typing import Any
 
 from pruning.compress import least_squares
 from pruning.compress.cut import shrunk_network
-from pruning.data import encode
+from pruning.data import Encoded, encode
 from pruning.measure.gating import drawn_apart
 from pruning.methods.shared import Shared
 from pruning.selection.budget import Budget
@@ -90,6 +90,11 @@ def solve_outputs(context: Context, teacher: Any, cut: Cut) -> Cut:
     )
     round_to_half(model)
     return replace(cut, model=model)
+
+
+def own_texts(context: Context, cut: Cut) -> Encoded:
+    """The training texts as a cut network reads them."""
+    return encode(cut.tokenizer(context), context.data.train, context.config.max_length)
 
 
 def retrain(

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from pruning.bert.counts import FLOP_LENGTH
+from pruning.bert.counts import FLOP_LENGTH, count_parameters
 from pruning.config import StudyConfig
 from pruning.data import get_task, glue_data
 from pruning.measure.cost import Flops, flops_by_torch, saved_tensors, size_on_disk
@@ -26,7 +26,7 @@ from pruning.measure.storage import stored
 from pruning.methods.made import Made
 from pruning.methods.registry import METHODS
 from pruning.methods.shared import Shared, learn_shared
-from pruning.slimbert import SlimBertForSequenceClassification, save_slim
+from pruning.slimbert import SlimBertForSequenceClassification, parameter_count, save_slim, shape_of
 from pruning.stages import Stages
 from pruning.study.document import DataRecord, Split
 from pruning.sweep.place import Place
@@ -147,9 +147,11 @@ def _sha256(model: Any) -> str:
 
 
 def _size(network: Network) -> int | None:
-    """Bytes of the network's folder, as a study would ship it."""
+    """Bytes of the network's folder, as a study would ship it; None where it would not be read as the same network."""
     if not isinstance(network.model, SlimBertForSequenceClassification):
         return None
+    if parameter_count(network.model) != count_parameters(shape_of(network.model.config)):
+        return None  # matrices that are products, or layers that are one
     with TemporaryDirectory(prefix="slimviz-") as scratch:
         save_slim(network.model, scratch)
         network.tokenizer.save_pretrained(scratch)

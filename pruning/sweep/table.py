@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 
 from pruning.sweep.result import CellResult
 
-HEADER = ("method", "budget", "density", "bytes", "FLOPs", "batch 1", "batch 32", "steps", "minutes")
+HEADER = ("method", "budget", "density", "bytes", "FLOPs", "batch 1", "batch 32", "CSR 1", "CSR 32", "steps", "minutes")
 
 
 def table(results: Iterable[CellResult]) -> list[str]:
@@ -16,7 +16,8 @@ def table(results: Iterable[CellResult]) -> list[str]:
 
     A task's column has its main metric, the mean over seeds with their deviation where there are several. All else is a
     mean over the row's cells: "retention" of the metric over the teacher's, "above floor" of the same above the floor,
-    and what a network costs as a share of the teacher's.
+    and what a network costs as a share of the teacher's, or how many times as fast it is at a batch size ("CSR": on
+    torch's sparse kernel, where that was timed).
     """
     groups: dict[tuple[float, str], list[CellResult]] = defaultdict(list)
     for result in results:
@@ -36,7 +37,11 @@ def table(results: Iterable[CellResult]) -> list[str]:
                 _percent([result.density for result in group]),
                 _percent([result.stored_density for result in group]),
                 _percent([result.flop_ratio for result in group]),
-                *(_times([result.speedup(batch) for result in group]) for batch in (1, 32)),
+                *(
+                    _times([result.speedup(batch, kernel) for result in group])
+                    for kernel in ("dense", "csr")
+                    for batch in (1, 32)
+                ),
                 f"{fmean(result.steps for result in group):.0f}",
                 f"{fmean(result.minutes for result in group):.1f}",
             )

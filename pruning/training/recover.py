@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from transformers import TrainerCallback
 
 from pruning.bert import vocabulary
 from pruning.bert.shapes import Site
 from pruning.bert.spelling import stretches
+from pruning.compress.sparse.movement import SCORE_RATE
 from pruning.data import Encoded, Examples, encode
 from pruning.records import to_plain
 from pruning.selection.budget import Budget
@@ -21,6 +22,7 @@ from pruning.selection.select import Selection
 from pruning.slimbert import round_to_half
 from pruning.training.context import Context
 from pruning.training.evaluation import evaluator
+from pruning.training.sparsity import Sparsity, growing_sparse
 from pruning.training.teacher_cache import TeacherCache
 from pruning.training.trainer import Distillation, Mixture, Training, train
 
@@ -69,6 +71,10 @@ class Cut:
     selection: Selection
     model: Any
 
+    def tokenizer(self, context: Context) -> Any:
+        """Of the vocabulary that is left."""
+        return vocabulary.cut_tokenizer(context.tokenizer, self.selection.pieces, positions=self.selection.positions)
+
 
 @dataclass(frozen=True)
 class Manner:
@@ -77,12 +83,12 @@ class Manner:
     Attributes:
         follows: whether it follows the teacher; else it learns the labels of the training examples alone.
         states: see `Distillation`.
-        callbacks: see `Training`.
+        sparsity: how zeros come meanwhile; None where none do.
     """
 
     follows: bool = True
     states: tuple[int, ...] | None = None
-    callbacks: tuple[TrainerCallback, ...] = ()
+    sparsity: Sparsity | None = None
 
 
 def recovery_name(context: Context, cut: Cut) -> str:
@@ -143,10 +149,12 @@ def recover(context: Context, cut: Cut, lessons: Lessons, folder: Path, manner: 
         lessons: what to learn from.
         folder: of the stage.
         manner: see `Manner`.
+
+    Raises:
+        SelectionError: zeros alone cannot meet a sparse network's budget.
     """
-    selection, manner = cut.selection, manner or Manner()
-    model = copy.deepcopy(cut.model)
-    tokenizer = vocabulary.cut_tokenizer(context.tokenizer, selection.pieces, positions=selection.positions)
+    manner = manner or Manner()
+    model, tokenizer = copy.deepcopy(cut.model), cut.tokenizer(context)
     examples = lessons.examples if manner.follows else context.data.train
     own = encode(tokenizer, examples, context.config.max_length)
     training = Training(
@@ -157,9 +165,12 @@ def recover(context: Context, cut: Cut, lessons: Lessons, folder: Path, manner: 
         rate=context.config.recover.rate_at(cut.budget.value),
         distillation=_distillation(context, cut, lessons, (tokenizer, own), manner) if manner.follows else None,
         evaluate=evaluator(context.task, context.validation_for(tokenizer)),
-        callbacks=manner.callbacks,
     )
-    history = train(model, training, context)
+    with ExitStack() as meanwhile:
+        if manner.sparsity is not None:
+            told = meanwhile.enter_context(growing_sparse(model, manner.sparsity))
+            training = replace(training, alpha_rate=SCORE_RATE, callbacks=(told,))
+        history = train(model, training, context)
     round_to_half(model)
     return Recovered(model, tokenizer, history)
 

@@ -22,10 +22,12 @@ class Sparsity:
     Attributes:
         sparsifier: what chooses them, not used before.
         schedule: when.
+        budget: what the network ends with, counted without zeros.
     """
 
     sparsifier: Sparsifier
     schedule: Schedule
+    budget: Budget
 
 
 class SparsityCallback(TrainerCallback):
@@ -73,13 +75,12 @@ class SparsityCallback(TrainerCallback):
 
 
 @contextmanager
-def growing_sparse(network: Any, budget: Budget, sparsity: Sparsity) -> Iterator[SparsityCallback]:
-    """A network that is trained inside, and afterwards is a plain one with zeros that meets a budget.
+def growing_sparse(network: Any, sparsity: Sparsity) -> Iterator[SparsityCallback]:
+    """A network that is trained inside, and afterwards is a plain one with zeros that meets its budget.
 
     Args:
         network: a slim network on which nothing is attached yet; changed in place.
-        budget: what it ends with.
-        sparsity: how.
+        sparsity: how zeros come, and how many.
 
     Yields:
         What the training has to tell of its steps (`Training.callbacks`).
@@ -87,7 +88,7 @@ def growing_sparse(network: Any, budget: Budget, sparsity: Sparsity) -> Iterator
     Raises:
         SelectionError: what always stays is more than the budget.
     """
-    target = target_of(network, budget)
+    target = target_of(network, sparsity.budget)
     sparsity.sparsifier.attach(target)
     yield SparsityCallback(network, sparsity, target)
     sparsity.sparsifier.detach(network, target)

@@ -65,7 +65,7 @@ SPARSE_METHODS: dict[str, SparseMethod] = {
         SparseMethod("movement", "Movement", f"{_HERE}.movement", LEARNED, {"ranking": "uniform"}),
         SparseMethod("movement-global", "Movement, one threshold", f"{_HERE}.movement", LEARNED, {"ranking": "global"}),
         SparseMethod("obert", "Optimal BERT Surgeon", f"{_HERE}.obert", RECOMPUTED),
-        SparseMethod("obert-block4", "Optimal BERT Surgeon, fours", f"{_HERE}.obert", RECOMPUTED, {"together": 4}),
+        SparseMethod("obert-fours", "Optimal BERT Surgeon, fours", f"{_HERE}.obert", RECOMPUTED, {"together": 4}),
     )
 }
 

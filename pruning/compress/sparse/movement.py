@@ -10,7 +10,8 @@ by a penalty.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -69,6 +70,7 @@ class Movement(Sparsifier):
     """
 
     learns = True
+    constants: ClassVar[Mapping[str, float]] = {"score rate": SCORE_RATE}
 
     def __init__(self, ranking: Ranking) -> None:
         self.ranking: Ranking = ranking

@@ -9,11 +9,12 @@ up the moves of single weights; here a block's are solved together, which is wha
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 
-from pruning.compress.sparse.fisher import BLOCK, PIECE, InverseFisher, gradients, inverse_fisher
+from pruning.compress.sparse.fisher import BLOCK, EXAMPLES, PIECE, InverseFisher, gradients, inverse_fisher
 from pruning.compress.sparse.ranking import kept
 from pruning.compress.sparse.sparsifier import InPlace, Texts
 from pruning.compress.sparse.target import Matrices, Target
@@ -30,6 +31,8 @@ class Obert(InPlace):
         texts: that gradients are taken on.
         together: weights in a row that stay or go as one.
     """
+
+    constants: ClassVar[Mapping[str, float]] = {"block": BLOCK, "examples": EXAMPLES, "damping": DAMPING}
 
     def __init__(self, texts: Texts, together: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Scores of weights to those that stay: exactly as many as asked for, the same ones every time."""
+"""Scores of weights to those that stay: as many as asked for and not one more, the same ones every time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 def kept(
     scores: Mapping[str, torch.Tensor], density: float, groups: Sequence[Sequence[str]]
 ) -> dict[str, torch.Tensor]:
-    """Which weights stay: the share with the highest scores of each group, to the nearest whole number.
+    """Which weights stay: the share with the highest scores of each group, rounded down.
 
     Args:
         scores: by matrix, of any shape.
@@ -23,7 +23,7 @@ def kept(
     masks: dict[str, torch.Tensor] = {}
     for names in groups:
         values = torch.cat([scores[name].flatten() for name in names])
-        mask = largest(values, round(density * len(values)))
+        mask = largest(values, int(density * len(values)))
         for name, part in zip(names, mask.split([scores[name].numel() for name in names]), strict=True):
             masks[name] = part.view(scores[name].shape)
     return masks

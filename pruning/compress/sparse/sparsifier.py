@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -34,9 +35,11 @@ class Sparsifier(ABC):
     Attributes:
         learns: whether the choice follows from what training changes at each step, and is made anew after each; else
             it is made from the weights when the schedule says so, and a zero stays one.
+        constants: name -> number of this code that the choice depends on; part of a stage's identity.
     """
 
     learns = False
+    constants: ClassVar[Mapping[str, float]] = {}
 
     @abstractmethod
     def prune(self, network: Any, target: Target, density: float) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 
 from pruning.bert.counts import count_parameters
 from pruning.bert.shapes import BertShape
-from pruning.measure.storage import stored
+from pruning.measure.storage import Places, places, stored
 
 
 class One(nn.Module):
@@ -57,3 +57,27 @@ def test_shared_matrices_are_stored_once() -> None:
     model = One(20, 100, 2000)
     model.layer.append(model.layer[0])
     assert stored(model).bytes == stored(One(20, 100, 2000)).bytes
+
+
+@pytest.mark.parametrize("density", [0.0, 0.03, 0.3, 1.0])
+@pytest.mark.parametrize(("rows", "columns"), [(7, 12), (64, 40), (3, 8)])
+def test_ones_and_fours_are_those_of_scipy_and_numpy(rows: int, columns: int, density: float) -> None:
+    generator = np.random.default_rng(rows)
+    array = generator.normal(size=(rows, columns)).astype(np.float32) * (generator.random((rows, columns)) < density)
+    csr = sparse.csr_array(array)
+    bsr = sparse.bsr_array(csr, blocksize=(1, 4))
+    dense, ones, fours = places(torch.from_numpy(array), "csr")
+    assert dense == Places(array.size, 0)
+    assert ones == Places(csr.data.size, csr.indices.astype(np.uint16).nbytes + csr.indptr.astype(np.int32).nbytes)
+    assert fours == Places(bsr.data.size, bsr.indices.astype(np.uint16).nbytes + bsr.indptr.astype(np.int32).nbytes)
+    _, ones, fours = places(torch.from_numpy(array), "bitmap")
+    assert ones == Places(csr.data.size, np.packbits(array != 0).nbytes)
+    assert fours == Places(bsr.data.size, np.packbits((array.reshape(rows, -1, 4) != 0).any(-1)).nbytes)
+
+
+def test_wide_matrices_need_wider_columns_and_odd_ones_have_no_fours() -> None:
+    wide, narrow = (torch.zeros(1, columns) for columns in (2**16 + 1, 2**16))
+    wide[0, -1] = narrow[0, -1] = 1.0
+    assert places(wide, "csr")[1:] == [Places(1, 2 * 4 + 4)]
+    assert places(narrow, "csr")[1:] == [Places(1, 2 * 4 + 2), Places(4, 2 * 4 + 2)]
+    assert places(torch.zeros(9), "csr") == places(torch.zeros(9), "dense") == [Places(9, 0)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,58 +13,20 @@ import torch
 
 from pruning.bert.counts import count_parameters
 from pruning.bert.shapes import Site
-from pruning.config import StudyConfig, with_settings
-from pruning.data import StudyData, custom_task
 from pruning.importance.registry import CRITERIA
-from pruning.measure.cost import parameters_by_numel
+from pruning.measure.storage import stored
 from pruning.methods import head_gradient, kwon, random_units, slimbert, small_dense
 from pruning.methods.made import Made
 from pruning.methods.registry import METHODS
 from pruning.methods.room import Room, room_at
-from pruning.methods.shared import Shared, learn_shared
+from pruning.methods.shared import Shared
 from pruning.methods.steps import even_states
 from pruning.pipeline import make_networks
-from pruning.selection.budget import Budget
 from pruning.slimbert import parameter_count, shape_of
-from pruning.stages import Stages
 from pruning.training import recover, slim
 from pruning.training.context import Context
-from pruning.training.prepare import inputs_of, prepare
 from pruning.variants import Variant
-from tests.factories.own_data import made_up
-from tests.factories.quick_run import SETTINGS, frozen_garbage
-from tests.factories.tiny_backbone import write_backbone
-
-OF_DEFAULT = {"stages", "criterion", "selection.attention_preference", "recover_epochs"}
-STEPS = 4
-HALF, FIFTH = (Budget("total_density", value) for value in (0.5, 0.2))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick() -> Iterator[None]:
-    with frozen_garbage():
-        yield
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> Context:
-    folder = tmp_path_factory.mktemp("backbones") / "tiny"
-    write_backbone(folder)
-    settings = {name: value for name, value in SETTINGS.items() if name not in OF_DEFAULT}
-    settings |= {"backbone": str(folder), "recover.steps": STEPS, "budgets": (0.5, 0.2), "ablation_rows": 0}
-    task = custom_task("own", ("text",), ("no", "yes"))
-    data = StudyData(task, made_up(56, 0), {"validation": made_up(20, 1)}, "file own.csv")
-    return prepare(with_settings(StudyConfig(), settings), data, device="cpu", quiet=True)
-
-
-@pytest.fixture(scope="module")
-def shared(context: Context, runs: Path) -> Shared:
-    return learn_shared(context, Stages(runs / "own", inputs_of(context)))
+from tests.pruning.methods.conftest import FIFTH, HALF, STEPS
 
 
 @pytest.fixture(scope="module")
@@ -85,17 +47,19 @@ def dense(shared: Shared) -> int:
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_names_a_variant_and_says_where_it_is_from(name: str) -> None:
     assert Variant.parse(f"{name}-2.5-seed1") == Variant(name, "2.5", 1)
-    assert METHODS[name].family == "structural"
-    assert name == "slim" or "Rival: " in (METHODS[name].load().__globals__["__doc__"])
+    assert name == "slim" or "Rival" in str(import_module(METHODS[name].module).__doc__)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_network_is_within_its_budget_or_says_that_it_is_not(
     name: str, made: dict[str, Made], shared: Shared
 ) -> None:
-    network = made[name]
-    density = parameters_by_numel(network.model) / dense(shared)
-    assert parameter_count(network.model).total == count_parameters(shape_of(network.model.config)).total
+    network, family = made[name], METHODS[name].family
+    found = stored(network.model)
+    density = found.nonzero / dense(shared)
+    assert (found.parameters > found.nonzero + 1000) == (family == "unstructured")
+    in_shape = count_parameters(shape_of(network.model.config)).total
+    assert (parameter_count(network.model).total == in_shape) == (family != "other")
     assert (density > 0.2) == ("does not reach its budget" in network.note)
     assert density > 0.15
     assert not network.model.training
@@ -105,7 +69,7 @@ def test_a_network_is_within_its_budget_or_says_that_it_is_not(
 
 
 def test_only_what_cannot_reach_a_fifth_says_so(made: dict[str, Made]) -> None:
-    assert {name for name, network in made.items() if network.note} == {"head-gradient", "layers"}
+    assert {name for name, network in made.items() if network.note} == {"head-gradient", "layers", "shared-layers"}
     assert made["layers"].note == "does not reach its budget (31.3% of all parameters): one whole layer is left"
 
 

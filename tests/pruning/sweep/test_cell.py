@@ -85,7 +85,7 @@ def test_nothing_stored_is_a_weight_or_a_text(swept: Swept) -> None:
 def test_the_table_has_a_row_a_method_and_budget(swept: Swept) -> None:
     lines = table(swept.results.values())
     names = ["method", "budget", "sst2", "cola", "retention", "above floor", "density", "bytes", "FLOPs"]
-    assert re.split(" {2,}", lines[0]) == [*names, "batch 1", "batch 32", "steps", "minutes"]
+    assert re.split(" {2,}", lines[0]) == [*names, "batch 1", "batch 32", "CSR 1", "CSR 32", "steps", "minutes"]
     assert {tuple(line.split()[:2]) for line in lines[1:]} == {("slim", "20"), ("random", "20")}
     result = next(iter(swept.results.values()))
     noted = [*list(swept.results.values())[1:], result.replace(note="does not reach its budget")]
