@@ -148,12 +148,14 @@ def _sha256(model: Any) -> str:
 
 def _size(network: Network) -> int | None:
     """Bytes of the network's folder, as a study would ship it; None where it would not be read as the same network."""
-    if not isinstance(network.model, SlimBertForSequenceClassification):
+    model = network.model
+    if not isinstance(model, SlimBertForSequenceClassification):
         return None
-    if parameter_count(network.model) != count_parameters(shape_of(network.model.config)):
+    config: Any = model.config  # transformers types it as any model's
+    if parameter_count(model) != count_parameters(shape_of(config)):
         return None  # matrices that are products, or layers that are one
     with TemporaryDirectory(prefix="slimviz-") as scratch:
-        save_slim(network.model, scratch)
+        save_slim(model, scratch)
         network.tokenizer.save_pretrained(scratch)
         return size_on_disk(scratch)
 
