@@ -39,7 +39,7 @@ from slimviz.command import app_file
 page = AppTest.from_file(str(app_file()), default_timeout=300)
 page.run()
 assert not page.exception and not page.error and not page.warning, (page.exception, page.error, page.warning)
-assert page.header and not page.info, "no studies were found"
+assert page.title and not page.info, "no studies were found"
 """
 
 

@@ -56,7 +56,7 @@ def open_page(path):
     page.query_params["study"] = "sst2"
     page.run()
     assert not page.exception and not page.error, (path, page.exception, page.error)
-    assert page.header, path
+    assert page.title, path
     return page
 
 def press(page, label):

@@ -19,6 +19,7 @@ OPTIONS = {
         "--keep-teacher --backbone --budget-kind --budgets --ship --preset --seed --penalty --criterion --tuning "
         "--teacher-from --transfer --set --output --runs --overwrite --quiet --device --threads --json"
     ),
+    "sweep": "file --data --output --runs --dry-run --workers --engine --threads --device --json",
     "measure": (
         "study --all --data --validation-file --text --pair --label --variant --teacher --device --threads --json"
     ),
