@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import weakref
@@ -10,6 +11,15 @@ from pruning.errors import SlimVizError
 from slimviz.live.run import LiveRun, Step
 
 logger = logging.getLogger(__name__)
+LAST_BATCH = 10.0  # seconds that a run may take to end where the server does
+_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+
+
+@atexit.register  # before any run is made, so after `weakref.finalize` has stopped them all
+def _let_them_end() -> None:
+    """A thread that computes while the interpreter goes away would abort the process."""
+    for thread in list(_threads):
+        thread.join(LAST_BATCH)
 
 
 class _Progress:
@@ -28,7 +38,9 @@ class BackgroundRun:
         self.run = run
         self._progress = _Progress()
         weakref.finalize(self, run.stop)
-        threading.Thread(target=_work, args=(run, self._progress), name="slimviz-live", daemon=True).start()
+        thread = threading.Thread(target=_work, args=(run, self._progress), name="slimviz-live", daemon=True)
+        _threads.add(thread)
+        thread.start()
 
     @property
     def step(self) -> Step:
