@@ -37,6 +37,7 @@ def test_a_click_on_a_bar_opens_its_layer(visit: Callable[..., Page]) -> None:
         bars.nth(number - 1).click(position={"x": 8, "y": 8}, force=True)
         wait_for_parameter(page, "layer", str(number))
         page.wait_for_selector(f"text=Every unit of layer {number}")
+    settle(page)  # the chart of the layer before may still stand there
     chart, strip = (page.locator(f".st-key-{key}").bounding_box() for key in ("layer-bars", "units"))
     assert chart is not None
     assert strip is not None
