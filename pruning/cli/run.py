@@ -335,15 +335,11 @@ def _glue_data(task: Any, source: str, config: Any) -> Any:
 
 
 def _transfer(task: Any, source: str, config: Any, validation: dict[str, Any]) -> Any:
-    from pruning.data.overlap import sentences
-    from pruning.data.study_data import transfer_examples
+    from pruning.data.study_data import transfer_beside
     from pruning.data.tasks import get_task
 
-    if not config.recover.transfer:
-        return None
     others = [get_task(name) for name in config.recover.transfer]
-    unwanted = sentences(*validation.values())
-    return transfer_examples(task, others, source, config.recover.transfer_rows, config.seed, unwanted)
+    return transfer_beside(validation, task, others, source, config.recover.transfer_rows, config.seed)
 
 
 COMMAND = Command("run", "make a study: teacher, slimming, cut, recovery, measurements", add_options, run, trains=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,10 +50,17 @@ def glue_data(
     """
     train = load_examples(task, "train", source)
     validation = {split: load_examples(task, split, source) for split in task.validation}
-    others = None
-    if transfer:
-        others = transfer_examples(task, transfer, source, transfer_rows, seed, sentences(*validation.values()))
+    others = transfer_beside(validation, task, transfer, source, transfer_rows, seed)
     return StudyData(task, train, validation, source_name(source), others)
+
+
+def transfer_beside(
+    validation: Mapping[str, Examples], task: Task, others: Sequence[Task], source: str, rows: int, seed: int
+) -> Examples | None:
+    """Texts of other tasks, none that is reported on (see `transfer_examples`); None where no task is named."""
+    if not others:
+        return None
+    return transfer_examples(task, others, source, rows, seed, sentences(*validation.values()))
 
 
 def source_name(source: str) -> str:
