@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from streamlit.testing.v1 import AppTest
 
 from slimviz.pages.live import RUNNING
@@ -18,6 +20,15 @@ def started(page: AppTest) -> AppTest:
     """Click alone."""
     next(button for button in page.button if button.label == "Measure now").click()
     return page.run()
+
+
+def until_answered(page: AppTest, count: int) -> None:
+    """Wait until the run at work has answered so many examples: a stop before that leaves fewer."""
+    run = page.session_state[RUNNING].run
+    deadline = time.monotonic() + PATIENCE
+    while run.answered < count:
+        assert time.monotonic() < deadline, f"{run.answered} of {count} examples were answered in {PATIENCE:.0f} s"
+        time.sleep(0.02)
 
 
 def finished(page: AppTest) -> AppTest:

@@ -19,15 +19,16 @@ from slimviz.live.run import LiveRun
 from slimviz.pages import live as live_page
 from tests.factories.study_document import edit
 from tests.factories.tiny_study import BUDGET, write_probe, write_tiny_study
-from tests.slimviz.pages.live_runs import finished, measure, started
+from tests.slimviz.pages.live_runs import finished, measure, started, until_answered
 
 BOTH = (TEACHER, slim(BUDGET))
+EXAMPLES = 32  # of each probe set
 
 
 @pytest.fixture(autouse=True)
 def only_the_probe_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for task in ("sst2", "stsb"):
-        write_probe(tmp_path / "probe", task, count=32)
+        write_probe(tmp_path / "probe", task, count=EXAMPLES)
     monkeypatch.setattr("pruning.data.probe.PROBE_FOLDER", tmp_path / "probe")
     monkeypatch.setattr("slimviz.live.examples._hub_answers", lambda: False)
     monkeypatch.setattr("slimviz.live.run.SPEED_ROUNDS", 5)
@@ -160,6 +161,7 @@ def start_endless(page: AppTest) -> AppTest:
     box(page, "Length timed (tokens)").set_value(16)
     page = started(page)
     assert not page.exception
+    until_answered(page, EXAMPLES)
     return page
 
 
