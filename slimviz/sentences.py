@@ -6,9 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pruning.data.task import OF_ANSWERS
+from pruning.measure.ablation import MARGIN
 from slimviz import without_labels
 from slimviz.frames.tidy import count_of, groups, records
-from slimviz.theme import budget_words, head_title, layer_title, listing, percent_text
+from slimviz.theme import (
+    budget_words,
+    criterion_title,
+    head_title,
+    layer_title,
+    listing,
+    percent_text,
+    score_text,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,6 +109,33 @@ def truth_sentence(ablation: Ablation | None, criterion: str) -> str | None:
         f"Is it true? Without the half of the heads that come last here, the teacher keeps {percent_text(kept, 0)} of "
         f"what it has above its floor ({ablation.rows:,} {ablation.split.replace('_', ' ')} examples){beside}."
     )
+
+
+def area_sentence(ablation: Ablation, criterion: str) -> str:
+    """How far apart a criterion's curves are, beside those of the other stored criteria."""
+    areas, best = ablation.areas, ablation.best
+    own = f"The two curves of {criterion_title(criterion)} are {score_text(areas[criterion])} apart on average"
+    if areas[criterion] >= areas[best]:
+        return f"{own}, the most of the {len(areas)} criteria stored."
+    better = ablation.better_than(criterion)
+    who = {0: "none is", 1: "one is"}.get(len(better), f"{len(better)} are")
+    margin = f"{percent_text(MARGIN, 0)} of the score with all heads"
+    return (
+        f"{own}; of the {len(areas)} criteria stored, {criterion_title(best)}'s are furthest apart "
+        f"({score_text(areas[best])}), and {who} ahead by more than {margin}."
+    )
+
+
+def dna_sentence(dna: pd.DataFrame) -> str:
+    """The heads that one task alone keeps, by task, as layer-head."""
+    alone: dict[str, list[str]] = {}
+    for row in records(dna):
+        if row["keepers"] == 1:
+            alone.setdefault(row["titles"], []).append(f"{row['layer']}-{row['head']}")
+    if not alone:
+        return "No task keeps a head that no other keeps."
+    own = "; ".join(f"{title} {', '.join(places)}" for title, places in alone.items())
+    return f"Kept by one task alone (layer-head): {own}."
 
 
 def head_sentence(rows: Sequence[Mapping[str, Any]]) -> str:

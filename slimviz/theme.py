@@ -203,8 +203,8 @@ def thread_text(count: int) -> str:
 
 
 def percent_text(share: float | None, digits: int = 1) -> str:
-    """A share as a percentage: 0.0998 is "10.0%"."""
-    return f"{share:.{digits}%}" if is_known(share) else UNKNOWN
+    """A share as a percentage: 0.0998 is "10.0%"; below zero with a minus sign, as all numbers here."""
+    return _signed(f"{share:z.{digits}%}") if is_known(share) else UNKNOWN
 
 
 def kept_text(share: float | None) -> str:
@@ -215,8 +215,13 @@ def kept_text(share: float | None) -> str:
 
 
 def score_text(value: float | None) -> str:
-    """A metric to three decimals."""
-    return f"{value:.3f}" if is_known(value) else UNKNOWN
+    """A metric to three decimals: -0.012 is "−0.012"."""
+    return _signed(f"{value:z.3f}") if is_known(value) else UNKNOWN
+
+
+def _signed(number: str) -> str:
+    """A printed number with a minus sign in place of a hyphen."""
+    return number.replace("-", "−")
 
 
 def metric_text(name: str, value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Layer x head maps: one task's importance, and the difference of two tasks."""
+"""Layer x head maps: how many tasks keep a head, one task's importance, and the difference of two tasks."""
 
 from __future__ import annotations
 
@@ -37,6 +37,27 @@ def head_map(heads: pd.DataFrame, bounds: Bounds, chosen: Head | None, palette: 
     ]
     colour = alt.Color("shade:Q", legend=None, scale=importance_scale(bounds, palette))
     return _map(frame, colour, tooltip, chosen, palette)
+
+
+def dna_map(dna: pd.DataFrame, chosen: Head | None, palette: Palette) -> alt.LayerChart:
+    """By how many tasks each head is kept: the number in the cell, the darker the more.
+
+    Args:
+        dna: columns layer, head, share, mark, kept_by, titles (see `dna_frame`).
+        chosen: the head that is outlined.
+        palette: the theme's colours.
+    """
+    colours = list(palette.share)
+    stops = [index / (len(colours) - 1) for index in range(len(colours))]
+    scale = alt.Scale(domain=stops, range=colours, clamp=True, interpolate="rgb")
+    tooltip = [
+        alt.Tooltip("layer:O"),
+        alt.Tooltip("head:O"),
+        alt.Tooltip("kept_by:N", title="kept by"),
+        alt.Tooltip("titles:N", title="tasks"),
+    ]
+    frame = dna.assign(side=dna["share"])
+    return _map(frame, alt.Color("share:Q", legend=None, scale=scale), tooltip, chosen, palette)
 
 
 def difference_map(

@@ -10,7 +10,7 @@ import streamlit as st
 
 from pruning.study import Study
 from slimviz import loaders, sentences, theme
-from slimviz.charts.head_map import CLICK, difference_map, head_map
+from slimviz.charts.head_map import CLICK, Head, difference_map, head_map
 from slimviz.charts.scales import RANK_BOUNDS, RANK_TICKS, importance_bounds, importance_legend
 from slimviz.charts.similarity_map import similarity_map
 from slimviz.frames.budgets import askable_budget, budgets
@@ -33,6 +33,8 @@ from slimviz.widgets.choices import choose_budget, choose_scale
 from slimviz.widgets.frame import begin, warn_of_teacher
 from slimviz.widgets.guard import guard
 from slimviz.widgets.head_card import show_head_card
+from slimviz.widgets.task_dna import show_task_dna
+from slimviz.widgets.truth_curves import show_truth_curves
 
 MAPS_A_ROW = 2
 DIFFERENCES = {"rank": "Difference in rank", "value": "Difference in powers of ten"}
@@ -74,16 +76,23 @@ def _explore(studies: list[HeadStudy], budget: str, askable: Mapping[str, str | 
     left, right = st.columns([7, 3], gap="medium")
     with right, st.container(key="head-card"), guard("This head"):
         show_head_card(heads, chosen, askable)
+    outlined = None if chosen is None else (chosen[0] + 1, chosen[1] + 1)
+    with left, guard("The heads that survive"):
+        st.markdown(f"**{theme.plain(sentences.heads_sentence(heads, budget))}**")
+        if len(frames) > 1:
+            show_task_dna(heads, outlined, _pick, palette)
     with left, guard("The maps"):
         truths = {study.key: sentences.truth_sentence(study.ablation, criterion) for study in studies}
-        _maps(heads, budget, criterion, scale, chosen, truths, palette)
+        _maps(heads, criterion, scale, outlined, truths, palette)
     if len(frames) > 1:
         with guard("The difference"):
-            _difference(heads, scale, chosen, palette)
+            _difference(heads, scale, outlined, palette)
         with guard("The similarities"):
             _similarity(heads, palette)
     else:
         st.info("Differences and similarities appear once two studies of the same backbone are shown.")
+    with guard("The truth of the maps"):
+        show_truth_curves(studies, criterion, palette)
     with guard("The table"):
         _table(heads)
 
@@ -159,16 +168,13 @@ def _choose_view(studies: list[HeadStudy]) -> tuple[str, str, Chosen]:
 
 def _maps(
     heads: pd.DataFrame,
-    budget: str,
     criterion: str,
     scale: str,
-    chosen: Chosen,
+    outlined: Head | None,
     truths: Mapping[str, str | None],
     palette: Palette,
 ) -> None:
     """One map a study, all on one scale, each with what is known of its truth."""
-    sentence = sentences.heads_sentence(heads, budget)
-    st.markdown(f"**{theme.plain(sentence)}**")
     by_rank = scale == "rank"
     bounds = RANK_BOUNDS if by_rank else importance_bounds(heads["relative"])
     left, right = st.columns([1, 2])
@@ -184,7 +190,6 @@ def _maps(
             "among the most important, as many as survive in that task; pink: further down. × marks a head "
             "that was cut."
         )
-    outlined = None if chosen is None else (chosen[0] + 1, chosen[1] + 1)
     by_study = groups(heads, "study")
     width = min(MAPS_A_ROW, len(by_study))
     for start in range(0, len(by_study), width):
@@ -213,7 +218,7 @@ def _pick(key: str) -> None:
         parameters.change(head=NONE if parameters.read("head") == head else head)
 
 
-def _difference(heads: pd.DataFrame, scale: str, chosen: Chosen, palette: Palette) -> None:
+def _difference(heads: pd.DataFrame, scale: str, outlined: Head | None, palette: Palette) -> None:
     """Two tasks, one map: purple for the first, orange for the second."""
     st.subheader("Difference of two tasks", anchor=False)
     keys = list(dict.fromkeys(heads["study"]))
@@ -233,7 +238,6 @@ def _difference(heads: pd.DataFrame, scale: str, chosen: Chosen, palette: Palett
     difference = difference_frame(heads, first, second)
     sentence = sentences.difference_sentence(difference, titles[first], titles[second])
     st.markdown(theme.plain(sentence))
-    outlined = None if chosen is None else (chosen[0] + 1, chosen[1] + 1)
     st.altair_chart(
         difference_map(difference, (titles[first], titles[second]), outlined, palette),
         width="stretch",

@@ -5,7 +5,8 @@ checks it like any typed input. What the URL does not say is taken from the sess
 page is still chosen on the next. An unknown value gets one line and a fallback, never a traceback.
 
 Parameters: study, budget (its name), density (percent, or a budget's name), layer, order, studies, criterion, scale,
-head, first and second (the two sides of a difference), backbone, margin (points of loss that would still be fine).
+head, kept (the heads that task DNA shows), first and second (the two sides of a difference), truth (the study whose
+ablation curves are shown), backbone, margin (points of loss that would still be fine).
 """
 
 from __future__ import annotations

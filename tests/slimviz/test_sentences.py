@@ -119,3 +119,30 @@ def test_one_head(kept: tuple[bool, bool], expected: str) -> None:
     ]
     assert sentences.head_sentence(heads) == expected
     assert sentences.head_sentence(heads[:1]) == ("Kept by A." if kept[0] else "Cut by A.")
+
+
+def test_areas_are_compared_with_the_best_criterion() -> None:
+    high, low = (0.9, 0.9, 0.5), (0.9, 0.5, 0.5)
+    curves = {"alpha": Curves(least_first=high, most_first=low), "taylor": Curves(least_first=low, most_first=high)}
+    ablation = Ablation(
+        network="teacher", split="validation", rows=10, sha256="0" * 64, seed=0, precision="float32",
+        metric="accuracy", floor=0.5, gated=(0, 36, 72), curves=curves,
+    )  # fmt: skip
+    best = sentences.area_sentence(ablation, "alpha")
+    assert best == (
+        "The two curves of Importance factor |α| are 0.133 apart on average, the most of the 2 criteria stored."
+    )
+    worse = sentences.area_sentence(ablation, "taylor")
+    assert "are −0.133 apart on average; of the 2 criteria stored, Importance factor |α|'s are furthest apart" in worse
+    assert worse.endswith("(0.133), and one is ahead by more than 2% of the score with all heads.")
+
+
+def test_heads_of_one_task_alone_are_named() -> None:
+    rows = [
+        {"layer": 1, "head": 2, "keepers": 1, "titles": "CoLA"},
+        {"layer": 3, "head": 4, "keepers": 1, "titles": "CoLA"},
+        {"layer": 3, "head": 5, "keepers": 2, "titles": "CoLA and SST-2"},
+    ]
+    said = sentences.dna_sentence(pd.DataFrame(rows))
+    assert said == "Kept by one task alone (layer-head): CoLA 1-2, 3-4."
+    assert sentences.dna_sentence(pd.DataFrame(rows[2:])) == "No task keeps a head that no other keeps."

@@ -7,6 +7,7 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
 from pruning.bert.shapes import Site
+from slimviz.theme import LIGHT
 from tests.factories.study_document import edit
 from tests.factories.synthetic_study import write_study
 
@@ -24,11 +25,15 @@ def test_one_map_a_study_on_one_scale(open_page: Callable[..., AppTest]) -> None
     assert not page.exception
     assert not page.error
     maps = [spec for spec in specs(page) if "head_click" in json.dumps(spec)]
-    assert len(maps) == 5  # four studies and the difference of two
-    scales = [spec["layer"][0]["encoding"]["color"]["scale"] for spec in maps[:4]]
+    assert len(maps) == 6  # task DNA, four studies and the difference of two
+    scales = [spec["layer"][0]["encoding"]["color"]["scale"] for spec in maps[1:5]]
     assert all(scale == scales[0] for scale in scales)
     assert "heads survive in every task shown" in markdown(page)
-    assert [element.value for element in page.subheader] == ["Difference of two tasks", "How alike the tasks are"]
+    assert [element.value for element in page.subheader] == [
+        "Difference of two tasks",
+        "How alike the tasks are",
+        "Does the map tell the truth?",
+    ]
 
 
 def test_backbones_never_share_a_map(open_page: Callable[..., AppTest]) -> None:
@@ -102,8 +107,24 @@ def test_maps_say_whether_they_are_true(open_page: Callable[..., AppTest], tmp_p
     assert not page.exception
     (said,) = [element.value for element in page.caption if element.value.startswith("Is it true?")]
     assert "keeps 98% of what it has above its floor" in said
+    curves = specs(page)[-1]
+    assert {"supports", "opposes"} == {
+        name for name in ("supports", "opposes") if getattr(LIGHT, name) in json.dumps(curves)
+    }
+    assert "accuracy by heads off" in page.get("vega_lite_chart")[-1].proto.alt.lower()
     page = open_page("heads", tmp_path, criterion="taylor")
     assert not [element.value for element in page.caption if element.value.startswith("Is it true?")]
+
+
+def test_task_dna_shows_what_one_task_alone_keeps(open_page: Callable[..., AppTest]) -> None:
+    page = open_page("heads", kept="one")
+    assert not page.exception
+    drawn = page.get("vega_lite_chart")[0].proto
+    assert drawn.alt.startswith("By how many tasks each head is kept. Kept by one task alone")
+    assert "kept_by" in drawn.spec
+    assert any("Kept by one task alone (layer-head):" in element.value.replace("\\", "") for element in page.caption)
+    one = open_page("heads", studies="sst2")
+    assert not [spec for spec in specs(one) if "kept_by" in json.dumps(spec)]  # one task has nothing to share
 
 
 def test_unknown_parameters_are_said(open_page: Callable[..., AppTest]) -> None:
