@@ -265,7 +265,7 @@ def test_the_truth_of_head_maps_is_a_table_where_curves_are_stored(tmp_path: Pat
     (one,) = [one for one in read_study(tmp_path / "cola").document.ablations if one.split == "validation"]
     true, other = one.areas["head_gradient"], one.areas["alpha"]
     assert row_of(text, "Head gradient") == ["Head gradient", f"**{true:.3f}, {1 - 0.5**4:.0%}**"]
-    assert row_of(text, "Importance factor") == [r"Importance factor \|α\|", f"{other:.3f}, {1 - 0.5**0.5:.0%}"]
+    assert row_of(text, "Importance factor") == [r"Importance factor \|α\|", f"−{-other:.3f}, {1 - 0.5**0.5:.0%}"]
     assert row_of(text, "Random orders") == ["Random orders", "50% to 75%"]
     assert row_of(text, "Examples") == ["Examples", "1,000"]
     opened = (

@@ -12,13 +12,15 @@ from slimviz.live.run import LiveRun, Step
 
 logger = logging.getLogger(__name__)
 LAST_BATCH = 10.0  # seconds that a run may take to end where the server does
-_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+_at_work: weakref.WeakKeyDictionary[threading.Thread, LiveRun] = weakref.WeakKeyDictionary()
 
 
-@atexit.register  # before any run is made, so after `weakref.finalize` has stopped them all
+@atexit.register
 def _let_them_end() -> None:
     """A thread that computes while the interpreter goes away would abort the process."""
-    for thread in list(_threads):
+    for run in list(_at_work.values()):
+        run.stop()
+    for thread in list(_at_work):
         thread.join(LAST_BATCH)
 
 
@@ -39,7 +41,7 @@ class BackgroundRun:
         self._progress = _Progress()
         weakref.finalize(self, run.stop)
         thread = threading.Thread(target=_work, args=(run, self._progress), name="slimviz-live", daemon=True)
-        _threads.add(thread)
+        _at_work[thread] = run
         thread.start()
 
     @property

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -69,3 +71,27 @@ def test_a_session_that_is_gone_ends_its_run() -> None:
     del running
     gc.collect()
     assert run.stopped.wait(PATIENCE)
+
+
+LEAVING = """
+import tempfile, threading
+folder = tempfile.TemporaryDirectory()  # its own clean-up comes after ours, and that of all others with it
+from slimviz.live import background
+from slimviz.live.run import Step
+background.LAST_BATCH = 1000.0  # it must not be waited for in vain
+stop, begun = threading.Event(), threading.Event()
+class Run:
+    stop = staticmethod(stop.set)
+    def steps(self):
+        begun.set()
+        stop.wait()
+        print("ended", flush=True)
+        yield Step(1.0, "all")
+running = background.BackgroundRun(Run())
+begun.wait()
+"""
+
+
+def test_a_server_that_ends_ends_its_runs() -> None:
+    done = subprocess.run([sys.executable, "-c", LEAVING], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
