@@ -18,6 +18,8 @@ from pruning.bert.shapes import BertShape
 from pruning.data.examples import Examples
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when huggingface_hub is imported
+if "PYTEST_XDIST_WORKER" in os.environ:  # a worker a core: more threads each would wait for one another
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 WORDS = ("the", "one", "film", "soup", "is", "was", "good", "bad", "very", "not")

@@ -26,7 +26,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = ("README.md", "benchmarks/README.md", "assets/probe/README.md", "docs/experiments.md")
 PACKAGES = ("pruning", "slimviz", "benchmarks")
 START = "pip install -r requirements.txt && streamlit run app.py"
-TEST = "pip install -r requirements.txt -r requirements-dev.txt && python -m pytest"
+TEST = "pip install -r requirements.txt -r requirements-dev.txt && python -m pytest -n logical --dist loadfile"
 
 
 def text_of(document: str) -> str:
@@ -252,7 +252,7 @@ def test_samples_starts_and_weak_teachers_are_footnotes(tmp_path: Path) -> None:
     assert "\n| MNLI <sup>1</sup> | " in text
     assert "\n| WNLI <sup>2</sup> | " in text
     assert "<sup>1</sup> MNLI learned from 48,668 of GLUE's 392,702 training rows, so it is not comparable" in text
-    assert "MNLI's teacher starts from mnli's.  \n<sup>2</sup> WNLI's validation split repeats" in text
+    assert "MNLI's teacher starts from MNLI's.  \n<sup>2</sup> WNLI's validation split repeats" in text
     assert "WNLI's teacher is not clearly above the floor itself" in text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pruning.data.tasks import official_rows
+from pruning.data.tasks import TASKS, official_rows
 from pruning.study.document import Document
 
 
@@ -49,7 +49,10 @@ def sample_text(document: Document) -> str | None:
 def start_text(document: Document) -> str | None:
     """Whose teacher this study's started from; None where it was the bare backbone."""
     start = document.provenance.start
-    return None if start is None else f"teacher starts from {start.study}'s"
+    if start is None:
+        return None
+    title = TASKS[start.study].title if start.study in TASKS else start.study
+    return f"teacher starts from {title}'s"
 
 
 def given_text(document: Document) -> str | None:

@@ -49,7 +49,7 @@ def test_list_says_samples_and_starts(tmp_path: Path) -> None:
     (line,) = call("list", "--studies", tmp_path).out.splitlines()
     assert line.endswith(
         "slim-50  (learned from 1,000 of GLUE's 2,490 training rows, so it is not comparable with published results on "
-        "all of them; teacher starts from mnli's)"
+        "all of them; teacher starts from MNLI's)"
     )
 
 

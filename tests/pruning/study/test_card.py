@@ -119,7 +119,7 @@ def test_samples_and_the_teachers_start_are_said(document: Document) -> None:
     provenance = document.provenance.replace(data=few, start=StartRecord("mnli", "4" * 64))
     card = model_card(document.replace(provenance=provenance), SLIM)
     assert "MRPC learned from 1,234 of GLUE's 3,668 training rows, so it is not comparable with published" in card
-    assert "MRPC's teacher starts from mnli's." in card
+    assert "MRPC's teacher starts from MNLI's." in card
 
 
 def test_of_two_splits_the_first_is_shown(document: Document) -> None:

@@ -71,8 +71,8 @@ def test_whose_teacher_it_started_from(make: Make) -> None:
     document = make("rte")
     assert start_text(document) is None
     started = document.replace(provenance=document.provenance.replace(start=StartRecord("mnli", "4" * 64)))
-    assert start_text(started) == "teacher starts from mnli's"
-    assert notes(started, "RTE") == ("RTE's teacher starts from mnli's.",)
+    assert start_text(started) == "teacher starts from MNLI's"
+    assert notes(started, "RTE") == ("RTE's teacher starts from MNLI's.",)
 
 
 def test_wnli_is_said_to_mislead(make: Make) -> None:

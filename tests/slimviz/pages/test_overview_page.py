@@ -164,7 +164,7 @@ def test_seeds_samples_starts_and_wnli_are_said(open_page: Callable[..., AppTest
     assert "Recovered with other seeds: −4.5 and −5.5." in plain
     assert rows(page).count('class=\\"seed\\"') == 2
     assert "STS-B learned from 1,000 of GLUE's 5,749 training rows, so it is not comparable" in plain
-    assert "STS-B's teacher starts from mnli's." in plain
+    assert "STS-B's teacher starts from MNLI's." in plain
     assert [cell != "" for cell in page.table[0].value["Over seeds"]] == [False, False, True, True]
     alone = open_page("", tmp_path, study="wnli")
     assert "Over seeds" not in alone.table[0].value.columns
