@@ -30,6 +30,7 @@ from slimviz.theme import Palette
 from slimviz.widgets import parameters
 from slimviz.widgets.appearance import current_palette
 from slimviz.widgets.choices import choose_budget, choose_scale
+from slimviz.widgets.downloads import Downloads
 from slimviz.widgets.frame import begin, warn_of_teacher
 from slimviz.widgets.guard import guard
 from slimviz.widgets.head_card import show_head_card
@@ -64,7 +65,7 @@ def _explore(studies: list[HeadStudy], budget: str, askable: Mapping[str, str | 
         budget: whose masks are shown.
         askable: by study, the budget whose network Playground can ask.
     """
-    palette = current_palette()
+    palette, downloads = current_palette(), Downloads("heads")
     criterion, scale, chosen = _choose_view(studies)
     frames = []
     for study in studies:
@@ -80,21 +81,22 @@ def _explore(studies: list[HeadStudy], budget: str, askable: Mapping[str, str | 
     with left, guard("The heads that survive"):
         st.markdown(f"**{theme.plain(sentences.heads_sentence(heads, budget))}**")
         if len(frames) > 1:
-            show_task_dna(heads, outlined, _pick, palette)
+            show_task_dna(heads, outlined, _pick, downloads, palette)
     with left, guard("The maps"):
         truths = {study.key: sentences.truth_sentence(study.ablation, criterion) for study in studies}
-        _maps(heads, criterion, scale, outlined, truths, palette)
+        _maps(heads, criterion, scale, outlined, truths, downloads, palette)
     if len(frames) > 1:
         with guard("The difference"):
-            _difference(heads, scale, outlined, palette)
+            _difference(heads, scale, outlined, downloads, palette)
         with guard("The similarities"):
-            _similarity(heads, palette)
+            _similarity(heads, downloads, palette)
     else:
         st.info("Differences and similarities appear once two studies of the same backbone are shown.")
     with guard("The truth of the maps"):
-        show_truth_curves(studies, criterion, palette)
+        show_truth_curves(studies, criterion, downloads, palette)
     with guard("The table"):
         _table(heads)
+    downloads.offer()
 
 
 def _choose_studies(studies: dict[str, Study]) -> tuple[dict[str, Study], str]:
@@ -172,6 +174,7 @@ def _maps(
     scale: str,
     outlined: Head | None,
     truths: Mapping[str, str | None],
+    downloads: Downloads,
     palette: Palette,
 ) -> None:
     """One map a study, all on one scale, each with what is known of its truth."""
@@ -199,8 +202,10 @@ def _maps(
                 words = sentences.head_map_sentence(group)
                 st.markdown(f"**{theme.plain(title)}** :small[{theme.plain(words)}]")
                 name = f"heads-of-{key}"
-                st.altair_chart(
+                downloads.draw(
+                    f"Heads of {title}",
                     head_map(group, bounds, outlined, palette),
+                    group,
                     width="stretch",
                     key=name,
                     on_select=lambda name=name: _pick(name),
@@ -218,7 +223,7 @@ def _pick(key: str) -> None:
         parameters.change(head=NONE if parameters.read("head") == head else head)
 
 
-def _difference(heads: pd.DataFrame, scale: str, outlined: Head | None, palette: Palette) -> None:
+def _difference(heads: pd.DataFrame, scale: str, outlined: Head | None, downloads: Downloads, palette: Palette) -> None:
     """Two tasks, one map: purple for the first, orange for the second."""
     st.subheader("Difference of two tasks", anchor=False)
     keys = list(dict.fromkeys(heads["study"]))
@@ -238,8 +243,10 @@ def _difference(heads: pd.DataFrame, scale: str, outlined: Head | None, palette:
     difference = difference_frame(heads, first, second)
     sentence = sentences.difference_sentence(difference, titles[first], titles[second])
     st.markdown(theme.plain(sentence))
-    st.altair_chart(
+    downloads.draw(
+        f"{titles[first]} minus {titles[second]}",
         difference_map(difference, (titles[first], titles[second]), outlined, palette),
+        difference,
         width="stretch",
         key="difference",
         on_select=lambda: _pick("difference"),
@@ -251,7 +258,7 @@ def _difference(heads: pd.DataFrame, scale: str, outlined: Head | None, palette:
     )
 
 
-def _similarity(heads: pd.DataFrame, palette: Palette) -> None:
+def _similarity(heads: pd.DataFrame, downloads: Downloads, palette: Palette) -> None:
     """Study x study, by importance and by survivors."""
     st.subheader("How alike the tasks are", anchor=False)
     pairs = similarity_frame(heads)
@@ -270,7 +277,7 @@ def _similarity(heads: pd.DataFrame, palette: Palette) -> None:
         sentence = sentences.similarity_sentence(part, what)
         with column:
             st.markdown(f"**{title}**  \n{theme.plain(sentence)}")
-            st.altair_chart(similarity_map(part, palette), width="stretch", alt=sentence)
+            downloads.draw(title, similarity_map(part, palette), part, width="stretch", alt=sentence)
             st.caption(f"{explanation} Like tasks are put next to each other.")
 
 

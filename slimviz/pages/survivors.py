@@ -28,6 +28,7 @@ from slimviz.state import parse_choice, parse_density
 from slimviz.widgets import parameters
 from slimviz.widgets.appearance import current_palette
 from slimviz.widgets.choices import choose_scale, choose_study
+from slimviz.widgets.downloads import Downloads
 from slimviz.widgets.frame import begin, figure
 from slimviz.widgets.guard import guard
 
@@ -53,7 +54,7 @@ def render() -> None:
 @st.fragment
 def _explore(study: Study) -> None:
     """Everything that follows the slider; only this part runs again when it moves."""
-    density = _choose_density(study)
+    density, downloads = _choose_density(study), Downloads("survivors")
     with guard("This selection"):
         selection, factors = loaders.selection(study, density), loaders.factors(study)
         record = loaders.selection_record(study, density)
@@ -64,16 +65,17 @@ def _explore(study: Study) -> None:
         sites = open_sites(selection.masks, record.settings)
         left, right = st.columns(2, gap="medium")
         with left, guard("What is left by layer"):
-            _bars(study, selection, survival, sites, layer)
+            _bars(study, selection, survival, sites, layer, downloads)
         with right, guard("The units of this layer"):
             _strips(study, factors, record.criterion, selection, sites, layer)
         left, right = st.columns(2, gap="medium")
         with left, guard("Where units were cut"):
             _block(study, selection, sites)
         with right, guard("What was removed"):
-            _removed(survival, selection, sites)
+            _removed(survival, selection, sites, downloads)
         with st.expander("Units kept as a table"), guard("The table"):
             st.dataframe(survival_table(survival), alt="Units kept by site and layer")
+        downloads.offer()
 
 
 def _choose_density(study: Study) -> str:
@@ -186,14 +188,23 @@ def _choose_layer(study: Study) -> int:
     return int(parsed) - 1
 
 
-def _bars(study: Study, selection: Selection, survival: pd.DataFrame, sites: Sequence[Site], layer: int) -> None:
+def _bars(
+    study: Study,
+    selection: Selection,
+    survival: pd.DataFrame,
+    sites: Sequence[Site],
+    layer: int,
+    downloads: Downloads,
+) -> None:
     """Remaining units by layer, the first of neural slimming's two figures."""
     layers = layer_frame(survival, sites, selection, study.shape.network())
     st.subheader("Remaining by layer", anchor=False)
     sentence = sentences.layer_sentence(layers, [theme.SITE_TITLES[site] for site in sites])
     st.markdown(theme.plain(sentence))
-    st.altair_chart(
+    downloads.draw(
+        "Units remaining by layer",
         bars.layer_bars(layers, layer + 1, current_palette()),
+        layers,
         width="stretch",
         key=BARS,
         on_select=_open_layer,
@@ -202,7 +213,7 @@ def _bars(study: Study, selection: Selection, survival: pd.DataFrame, sites: Seq
     st.caption("Blue: slim network. Grey behind it: teacher, all units. A click on a layer opens its units.")
 
 
-def _removed(survival: pd.DataFrame, selection: Selection, sites: Sequence[Site]) -> None:
+def _removed(survival: pd.DataFrame, selection: Selection, sites: Sequence[Site], downloads: Downloads) -> None:
     """Removed units by sub-layer, the second of them: sites that can be cut, and the residual width where it was."""
     shown = [site.value for site in Site if site in sites or (site is Site.HIDDEN and not selection.masks[site].all())]
     survival = only(survival, "site", shown)
@@ -213,7 +224,8 @@ def _removed(survival: pd.DataFrame, selection: Selection, sites: Sequence[Site]
     by_site = site_frame(survival, selection.cutoff)
     sentence = sentences.site_sentence(by_site)
     st.markdown(theme.plain(sentence))
-    st.altair_chart(site_bars(by_site, survival, current_palette()), width="stretch", alt=sentence)
+    chart = site_bars(by_site, survival, current_palette())
+    downloads.draw("Units removed by sub-layer", chart, survival, width="stretch", alt=sentence)
     st.caption("Bar: all layers together. Dots: single layers. The teacher has everything: 0% removed.")
 
 

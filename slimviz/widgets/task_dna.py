@@ -12,17 +12,21 @@ from slimviz.charts.head_map import Head, dna_map
 from slimviz.frames.dna import SHOWN, dna_frame
 from slimviz.theme import Palette
 from slimviz.widgets import parameters
+from slimviz.widgets.downloads import Downloads
 
 KEY = "dna"
 
 
-def show_task_dna(heads: pd.DataFrame, outlined: Head | None, pick: Callable[[str], None], palette: Palette) -> None:
+def show_task_dna(
+    heads: pd.DataFrame, outlined: Head | None, pick: Callable[[str], None], downloads: Downloads, palette: Palette
+) -> None:
     """One map for all tasks; which heads it shows is in the URL as `kept`.
 
     Args:
         heads: of several studies, see `head_frame`.
         outlined: layer and head, from 1.
         pick: called with the chart's key where a head was clicked.
+        downloads: of the page.
         palette: the theme's colours.
     """
     shown = parameters.choose(
@@ -36,8 +40,10 @@ def show_task_dna(heads: pd.DataFrame, outlined: Head | None, pick: Callable[[st
     )
     dna = dna_frame(heads, shown)
     words = sentences.dna_sentence(dna)
-    st.altair_chart(
+    downloads.draw(
+        "By how many tasks each head is kept",
         dna_map(dna, outlined, palette),
+        dna,
         width="stretch",
         key=KEY,
         on_select=lambda: pick(KEY),

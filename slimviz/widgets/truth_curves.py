@@ -15,14 +15,16 @@ from slimviz.frames.heads import HeadStudy
 from slimviz.frames.tidy import records
 from slimviz.theme import Palette
 from slimviz.widgets import parameters
+from slimviz.widgets.downloads import Downloads
 
 
-def show_truth_curves(studies: Sequence[HeadStudy], criterion: str, palette: Palette) -> None:
+def show_truth_curves(studies: Sequence[HeadStudy], criterion: str, downloads: Downloads, palette: Palette) -> None:
     """One task's curves; the task is in the URL as `truth`.
 
     Args:
         studies: those shown.
         criterion: that the maps show.
+        downloads: of the page.
         palette: the theme's colours.
     """
     st.subheader("Does the map tell the truth?", anchor=False)
@@ -44,8 +46,11 @@ def show_truth_curves(studies: Sequence[HeadStudy], criterion: str, palette: Pal
     said = " ".join(sentence for sentence in words if sentence)
     st.markdown(theme.plain(said))
     metric = METRIC_TITLES.get(ablation.metric, ablation.metric)
-    st.altair_chart(
-        ablation_curves(curve_frame(ablation, criterion), band_frame(ablation), ablation.floor, metric, palette),
+    curves, band = curve_frame(ablation, criterion), band_frame(ablation)
+    downloads.draw(
+        f"{titles[key]} with ever more heads off",
+        ablation_curves(curves, band, ablation.floor, metric, palette),
+        curves,
         width="stretch",
         alt=f"{titles[key]}: {metric} by heads off, by {theme.criterion_title(criterion)}. {said}",
     )

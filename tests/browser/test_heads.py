@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slimviz.theme import LIGHT
@@ -87,3 +88,15 @@ def test_maps_have_a_table_twin(visit: Callable[..., Page]) -> None:
     page = visit(ADDRESS)
     page.get_by_text("The same as a table").click()
     page.wait_for_selector("[data-testid=stDataFrame]")
+
+
+def test_a_chart_and_its_data_can_be_downloaded(visit: Callable[..., Page], tmp_path: Path) -> None:
+    page = visit("/heads?studies=demo-sst2,demo-mrpc")
+    page.get_by_text("Download a chart or its data").click()
+    for kind, begins in (("SVG", "<svg "), ("CSV", "layer,head,keepers")):
+        with page.expect_download() as arriving:
+            page.get_by_role("button", name=kind, exact=True).first.click()
+        path = tmp_path / arriving.value.suggested_filename
+        arriving.value.save_as(path)
+        assert path.name == f"slimviz-heads-by-how-many-tasks-each-head-is-kept.{kind.lower()}"
+        assert path.read_text(encoding="utf-8").startswith(begins)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from pruning.bert.shapes import Site
@@ -153,6 +154,20 @@ def test_the_maps_have_a_table_twin(open_page: Callable[..., AppTest]) -> None:
     table = page.dataframe[0].value
     assert len(table) == 72
     assert list(table.columns) == ["Task", "Layer", "Head", "Rank", "Importance", "Fate", "Units kept"]
+
+
+@pytest.mark.parametrize("path", ["heads", "survivors"])
+def test_every_chart_can_be_downloaded(open_page: Callable[..., AppTest], path: str) -> None:
+    page = open_page(path, studies="cola,sst2")
+    assert not page.exception
+    (chosen,) = [box for box in page.selectbox if box.label == "Chart"]
+    legends = sum(
+        "importance" in chart.proto.alt or "Colours" in chart.proto.alt for chart in page.get("vega_lite_chart")
+    )
+    assert len(chosen.options) == len(page.get("vega_lite_chart")) - legends
+    assert [button.proto.label for button in page.get("download_button")] == ["PNG", "SVG", "HTML", "CSV"]
+    chosen.select(chosen.options[-1]).run()
+    assert not page.exception
 
 
 def test_studies_without_factors_of_heads_are_said(open_page: Callable[..., AppTest], tmp_path: Path) -> None:

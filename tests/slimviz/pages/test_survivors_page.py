@@ -86,7 +86,7 @@ def test_deep_networks_choose_their_layer_from_a_list(open_page: Callable[..., A
     write_study(tmp_path, "sst2", shape=deep, budgets=("50", "25"))
     page = open_page("survivors", tmp_path, layer="24")
     assert not page.exception
-    assert [box.label for box in page.selectbox] == ["Study", "Layer"]
+    assert [box.label for box in page.selectbox] == ["Study", "Layer", "Chart"]
     assert "Every unit of layer 24" in [element.value for element in page.subheader]
 
 
