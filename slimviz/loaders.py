@@ -74,6 +74,11 @@ def history(study: Study) -> list[dict]:
     return _history(study, _stamp(study.folder))
 
 
+def version(study: Study) -> Stamp:
+    """What changes when a study on disk is replaced."""
+    return _stamp(study.folder)
+
+
 def selection(study: Study, density: str) -> Selection:
     """The selection re-run on the stored factors; raises `StoreError` or `SelectionError`.
 

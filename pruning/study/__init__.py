@@ -19,13 +19,14 @@ from pruning.study.document import (
 )
 from pruning.study.read import BUNDLED, BrokenStudy, find_study, list_studies, read_study, study_folders
 from pruning.study.study import Study, load_cut, load_factors, load_history, load_masks
-from pruning.study.verify import verify
+from pruning.study.verify import Checksum, checksums, verify
 from pruning.study.write import Identity, StudyContents, check_destination, free_name, keep_ablations, write_study
 
 __all__ = [
     "BUNDLED",
     "BackboneRecord",
     "BrokenStudy",
+    "Checksum",
     "Cut",
     "DataRecord",
     "Document",
@@ -41,6 +42,7 @@ __all__ = [
     "Study",
     "StudyContents",
     "check_destination",
+    "checksums",
     "find_study",
     "free_name",
     "keep_ablations",

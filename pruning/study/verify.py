@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -30,6 +31,7 @@ from pruning.study.files import (
     parse_json,
     read_bytes,
     reason_of,
+    regular_size,
     size_problems,
     tensors,
     unlisted_files,
@@ -37,6 +39,37 @@ from pruning.study.files import (
 from pruning.study.read import read_document
 
 FLOATS = ("F64", "F32", "F16", "BF16")
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """A listed file's sha256 as stored and as it is now.
+
+    Attributes:
+        path: inside the study's folder.
+        stored: in `study.json`.
+        found: of the file that is there; None where it cannot be read.
+        reason: why it cannot be read.
+    """
+
+    path: str
+    stored: str
+    found: str | None
+    reason: str | None = None
+
+
+def checksums(folder: Path, document: Document) -> list[Checksum]:
+    """The checksum of every listed file, computed anew. Never raises."""
+    rows = []
+    for path, file in document.files.items():
+        found = reason = None
+        try:
+            regular_size(folder, path)  # no links
+            found = _sha256(folder, path)
+        except OSError as error:
+            reason = reason_of(error)
+        rows.append(Checksum(path, file.sha256, found, reason))
+    return rows
 
 
 def verify(folder: Path | str) -> list[str]:
@@ -82,9 +115,7 @@ def document_problems(document: Document, name: str) -> list[str]:
 
 def _content_problems(folder: Path, path: str, document: Document) -> Iterator[str]:
     """Problems of one listed file, which is there and has the size stored."""
-    with (folder / path).open("rb") as stream:
-        checksum = hashlib.file_digest(stream, "sha256").hexdigest()
-    if checksum != document.files[path].sha256:
+    if _sha256(folder, path) != document.files[path].sha256:
         yield f"{path}: its checksum is not the one stored"
         return
     shape = document.backbone.shape
@@ -112,6 +143,11 @@ def _content_problems(folder: Path, path: str, document: Document) -> Iterator[s
         values = parse_json(read_bytes(folder, path), path)
         if isinstance(values, dict) and "auto_map" in values:
             yield f"{path}: names code to run (auto_map), which a study may not"
+
+
+def _sha256(folder: Path, path: str) -> str:
+    with (folder / path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _weights_problems(folder: Path, path: str, document: Document) -> Iterator[str]:

@@ -44,20 +44,24 @@ def provenance_text(study: Study) -> str:
     """A study's provenance in one line."""
     provenance, backbone = study.document.provenance, study.document.backbone
     data, seconds = provenance.data, sum(provenance.seconds.values())
-    try:
-        date = datetime.fromisoformat(provenance.date).date().isoformat()
-    except ValueError:
-        date = provenance.date
     where = f"{provenance.hardware}, {thread_text(provenance.threads)}"
     parts = (
         backbone.name,
-        date,
+        date_text(provenance.date),
         f"commit {provenance.commit[:7]}" if provenance.commit else "no commit recorded",
         f"seed {provenance.seed}",
         f"{data.train.rows:,} training and {data.validation.rows:,} validation examples from {data.source}",
         f"{_duration(seconds)} on {where}" if seconds else where,
     )
     return " · ".join(parts)
+
+
+def date_text(date: str) -> str:
+    """The day of an ISO date and time; as it is where it is none."""
+    try:
+        return datetime.fromisoformat(date).date().isoformat()
+    except ValueError:
+        return date
 
 
 def _duration(seconds: float) -> str:

@@ -35,6 +35,8 @@ class PageEntry:
     question: str
 
 
+# What came out, what is inside, and what can be tried, in this order. Groups of st.navigation would say so, but at the
+# top of a page they are menus that hide every page's name, the one that is open included.
 PAGES = (
     PageEntry(
         "overview",
@@ -43,6 +45,7 @@ PAGES = (
         ":material/summarize:",
         "SlimViz: BERT cut small for each task. What survived, and was it worth it?",
     ),
+    PageEntry("study", "Study", "study", ":material/fact_check:", "Can I trust it?"),
     PageEntry("survivors", "Survivors", "survivors", ":material/grass:", "Where did neurons survive?"),
     PageEntry("heads", "Heads", "heads", ":material/grid_on:", "Which heads matter to which task?"),
     PageEntry("playground", "Playground", "play", ":material/forum:", "What would it say to me?"),

@@ -1,4 +1,4 @@
-"""One study in numbers: a card of one budget, all budgets as a table, and where the numbers come from and end."""
+"""One study in numbers: a card of one budget, all budgets as a table, and where the numbers come from."""
 
 from __future__ import annotations
 
@@ -9,18 +9,11 @@ import streamlit as st
 from pruning.study import Study
 from slimviz import results_in_words, theme
 from slimviz.frames.budgets import askable_budget
-from slimviz.frames.provenance import description_text, provenance_text, shape_words
+from slimviz.frames.provenance import description_text, provenance_text
 from slimviz.frames.results import Summary
 from slimviz.widgets.frame import figure, warn_of_teacher
 from slimviz.widgets.navigation import link
 
-# Of README's limits those that bear on a study's numbers.
-LIMITS = (
-    "One seed of teacher and cut a study: intervals are over examples; further seeds are recovery's alone.",
-    "Speed was measured on the machine above and is that machine's; the Live page measures yours.",
-    "A cut vocabulary spells rare words in more pieces: speed-ups at a set number of tokens leave that out, those on "
-    "real texts include it.",
-)
 AGREEMENT_HELP = (
     "Nobody has labelled these texts, so nobody counts what is right: the slim network's answers are held against its "
     "teacher's, on texts that were held out. One same answer to all: how often always giving the teacher's most "
@@ -173,7 +166,7 @@ def _speed(row: Summary) -> str:
 
 
 def show_budgets(study: Study, rows: Sequence[Summary]) -> None:
-    """All budgets of the chosen study (a row for each), and its provenance in full."""
+    """All budgets of the chosen study (a row for each), and where its numbers come from."""
     if not rows:
         st.info("This study has no stored budget yet.")
         return
@@ -183,19 +176,8 @@ def show_budgets(study: Study, rows: Sequence[Summary]) -> None:
         [_line(row, rows) for row in rows],
         alt=f"Results of {first.title} at every stored budget",
     )
-    with st.expander("Where these numbers come from, and where they end"):
-        st.markdown(theme.plain(provenance_text(study)))
-        provenance, backbone = study.document.provenance, study.document.backbone
-        st.code(provenance.command, language="bash", wrap_lines=True)
-        libraries = ", ".join(f"{name} {version}" for name, version in provenance.libraries.items())
-        teacher = "Teacher" if study.document.config.has_given_teacher else "Backbone"
-        st.markdown(
-            f"{teacher} {theme.plain(backbone.name)} from {theme.plain(backbone.source)}, "
-            f"sha256 {theme.plain(backbone.sha256[:16])}…: {shape_words(study.shape)}.  \n"
-            f"Split {theme.plain(str(first.split))}; {theme.plain(libraries)}.  \n"
-            f"Folder {theme.plain(str(study.folder))}"
-        )
-        st.markdown("\n".join(f"- {theme.plain(limit)}" for limit in LIMITS))
+    st.caption(theme.plain(provenance_text(study)))
+    link("study", "Where these numbers come from, and where they end", study=first.key)
 
 
 def _line(row: Summary, rows: Sequence[Summary]) -> dict[str, str]:

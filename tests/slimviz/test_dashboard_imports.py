@@ -12,7 +12,7 @@ SCRIPT = """
 import sys
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
-for path in ("", "survivors", "heads"):
+for path in ("", "study", "survivors", "heads"):
     page = AppTest.from_file("app.py", default_timeout=120)
     if path:
         page._page_hash = calc_hash(path)
@@ -26,7 +26,7 @@ print("painted")
 """
 
 
-def test_overview_survivors_and_heads_import_nothing_heavy(studies_folder: Path) -> None:
+def test_pages_of_stored_results_import_nothing_heavy(studies_folder: Path) -> None:
     environment = os.environ | {"SLIMVIZ_STUDIES": str(studies_folder)}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300
@@ -36,7 +36,7 @@ def test_overview_survivors_and_heads_import_nothing_heavy(studies_folder: Path)
 
 
 def test_charts_and_frames_import_no_streamlit() -> None:
-    modules = [f"slimviz.{name}" for name in ("sentences", "theme", "state")]
+    modules = [f"slimviz.{name}" for name in ("sentences", "study_in_words", "theme", "state")]
     for package in ("frames", "charts"):
         files = (REPOSITORY / "slimviz" / package).glob("*.py")
         modules += [f"slimviz.{package}.{path.stem}" for path in files]

@@ -96,7 +96,7 @@ def test_a_row_that_is_opened_is_the_study_of_the_page(monkeypatch: pytest.Monke
 def test_links_carry_study_and_budget_and_lead_to_weights_that_are_there(open_page: Callable[..., AppTest]) -> None:
     page = open_page("", study="sst2", budget="25")
     links = {link.proto.label: link.proto for link in page.get("page_link")}
-    assert {link.page for link in links.values()} == {"survivors", "heads", "play", "live"}
+    assert {link.page for link in links.values()} == {"study", "survivors", "heads", "play", "live"}
     assert all("study=sst2" in link.query_string for link in links.values())
     assert "studies=sst2" in links["See heads"].query_string
     assert "budget=25" in links["See heads"].query_string
