@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from pruning.bert.counts import Component
 from pruning.bert.shapes import BertShape, Site
 from pruning.bert.weights import AttentionWeights, BertWeights, FfnWeights, Linear
 from pruning.errors import BackboneError
@@ -66,6 +67,30 @@ def output_matrices(model: Any) -> Iterator[tuple[Site, int, nn.Linear]]:
     for index, layer in enumerate(_bert(model).encoder.layer):
         yield Site.ATTENTION_CONTEXT, index, layer.attention.output.dense
         yield Site.FFN_HIDDEN, index, layer.output.dense
+
+
+def component_calls(model: Any) -> Iterator[tuple[Component, int, nn.Module, str]]:
+    """Methods whose time is a component's: it is added (1), or taken off (-1) because it lies within and is another's.
+
+    Positions, segments and the embeddings' LayerNorm are one here, under POSITIONS.
+    """
+    bert = _bert(model)
+    words = bert.embeddings.word_embeddings
+    yield Component.WORDS, 1, words, "forward"
+    yield Component.POSITIONS, 1, bert.embeddings, "forward"
+    yield Component.POSITIONS, -1, words, "forward"
+    for layer in bert.encoder.layer:
+        attention = layer.attention.self
+        yield Component.ATTENTION_LINEAR, 1, layer.attention, "forward"
+        yield Component.ATTENTION_LINEAR, -1, attention, "forward"
+        yield Component.ATTENTION, 1, attention, "forward"
+        for matrix in (attention.query, attention.key, attention.value):
+            yield Component.ATTENTION_LINEAR, 1, matrix, "forward"
+            yield Component.ATTENTION, -1, matrix, "forward"
+        yield Component.FFN, 1, layer.intermediate, "forward"
+        yield Component.FFN, 1, layer.output, "forward"
+    yield Component.POOLER, 1, bert.pooler, "forward"
+    yield Component.HEAD, 1, model.classifier, "forward"
 
 
 @torch.no_grad()

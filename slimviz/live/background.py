@@ -1,4 +1,4 @@
-"""A live run in a thread of its own: it goes on while its visitor looks at other pages, and ends with their session."""
+"""A run in a thread of its own: it goes on while its visitor looks at other pages, and ends with their session."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import atexit
 import logging
 import threading
 import weakref
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 from pruning.errors import SlimVizError
-from slimviz.live.run import LiveRun, Step
+from slimviz.live.run import Step
 
 logger = logging.getLogger(__name__)
 LAST_BATCH = 10.0  # seconds that a run may take to end where the server does
@@ -24,6 +26,22 @@ def _let_them_end() -> None:
         thread.join(LAST_BATCH)
 
 
+class Run(Protocol):
+    """Work in steps, between any two of which it may be stopped."""
+
+    def steps(self) -> Iterator[Step]:
+        """Do the work until all is done or `stop` is called."""
+        ...
+
+    def stop(self) -> None:
+        """Have `steps` end after the one in hand."""
+        ...
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What has been measured by now, a row a network."""
+        ...
+
+
 class _Progress:
     """What the thread says of its work; it knows nothing of the session, which may be gone."""
 
@@ -36,7 +54,7 @@ class _Progress:
 class BackgroundRun:
     """A run at work. Only the session holds this: once that is dropped, the run ends after the batch in hand."""
 
-    def __init__(self, run: LiveRun) -> None:
+    def __init__(self, run: Run) -> None:
         self.run = run
         self._progress = _Progress()
         weakref.finalize(self, run.stop)
@@ -64,7 +82,7 @@ class BackgroundRun:
         return self._progress.over.wait(seconds)
 
 
-def _work(run: LiveRun, progress: _Progress) -> None:
+def _work(run: Run, progress: _Progress) -> None:
     try:
         for step in run.steps():
             progress.step = step

@@ -123,15 +123,10 @@ class LiveRun:
     def _who(self) -> str:
         return "both networks" if len(self.networks) == 2 else "the network"
 
-    def _order(self, number: int) -> list[int]:
-        """Who goes first changes each round, so that neither always finds the caches warm."""
-        order = list(range(len(self.networks)))
-        return order[number % len(order) :] + order[: number % len(order)]
-
     def _answer(self, batch: Examples, number: int) -> None:
         done: dict[int, tuple[np.ndarray, float, int, int]] = {}
         with computing():
-            for index in self._order(number):
+            for index in in_turns(number, len(self.networks)):
                 network = self.networks[index]
                 inputs, truncated, tokens = batch_of(network, batch)
                 if number == 0:
@@ -151,7 +146,7 @@ class LiveRun:
 
         done: dict[int, float] = {}
         with computing():
-            for index in self._order(number):
+            for index in in_turns(number, len(self.networks)):
                 network = self.networks[index]
                 inputs = made_up(network, self.settings.batch, length)
                 if number == 0:
@@ -183,9 +178,6 @@ class LiveRun:
         return [entry for entry in timed if entry[1] == self.settings.batch] or list(timed)
 
     def _what(self, network: Network) -> dict[str, Any]:
-        from pruning.measure.environment import environment
-
-        here, others = environment(), None if self._others is None else self._others.cores()
         return {
             "study": self.study.name,
             "title": study_title(self.study.name, self.study),
@@ -193,13 +185,7 @@ class LiveRun:
             "network": network.variant.name,
             "status": "complete" if self.is_complete else "stopped",
             "started": self.started.isoformat(timespec="seconds"),
-            "device": network.device,
-            "hardware": here.hardware,
-            "threads": here.threads,
-            "others_cores": others,
-            "is_busy": are_in_the_way(others, here.threads) and self.settings.device == "cpu",
-            "torch": here.libraries["torch"],
-            "transformers": here.libraries["transformers"],
+            **conditions(self._others, network.device),
             "data": None if self.drawn is None else self.drawn.title,
             "split": None if self.drawn is None else self.split,
             "examples": self.answered,
@@ -252,6 +238,33 @@ class LiveRun:
                 "retention_above_floor": scored.retention_above_floor,
             }
         return row
+
+
+def conditions(others: OthersAtWork | None, device: str) -> dict[str, Any]:
+    """What a run was measured on, and what others took of it meanwhile.
+
+    Args:
+        others: since the run began; None before.
+        device: that the networks computed on.
+    """
+    from pruning.measure.environment import environment
+
+    here, cores = environment(), None if others is None else others.cores()
+    return {
+        "device": device,
+        "hardware": here.hardware,
+        "threads": here.threads,
+        "others_cores": cores,
+        "is_busy": are_in_the_way(cores, here.threads) and device == "cpu",
+        "torch": here.libraries["torch"],
+        "transformers": here.libraries["transformers"],
+    }
+
+
+def in_turns(number: int, count: int) -> list[int]:
+    """Who goes first changes each round, so that neither always finds the caches warm."""
+    order = list(range(count))
+    return order[number % count :] + order[: number % count]
 
 
 def _latency(chosen: Sequence[tuple[float, int]]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from slimviz.live.networks import devices, threads_text
 from slimviz.live.run import BATCHES, LENGTHS, LiveRun, RunSettings
 from slimviz.live.upload import read_upload
 from slimviz.widgets import networks
+from slimviz.widgets.background_run import take, watch
 from slimviz.widgets.guard import guard
 from slimviz.widgets.networks import Choice
 from slimviz.widgets.run_result import (
@@ -42,7 +43,6 @@ EXAMPLE_COUNTS = (64, 128, 256, 512, 1024)
 DEFAULT_EXAMPLES = 256
 FILE = "file"  # the data are the visitor's own
 UPLOADED = "uploaded"  # what rows call its split
-DRAW_SECONDS = 0.5  # between two drawings of the progress bar: each costs the measured machine some work
 
 
 def render() -> None:
@@ -56,7 +56,7 @@ def render() -> None:
     for note in st.session_state.get(NOTES, []):
         st.warning(note)
     if RUNNING in st.session_state:
-        st.fragment(_watch, run_every=DRAW_SECONDS)()
+        watch(RUNNING, "live-stop")
     runs: list[list[dict[str, Any]]] = st.session_state.get(RUNS, [])
     if runs:
         _show_latest(choice, runs[-1])
@@ -194,18 +194,6 @@ def _start(choice: Choice, settings: RunSettings, asked: Asked) -> None:
     st.rerun()  # with the button that starts runs out of reach
 
 
-def _watch() -> None:
-    """How far the run is; only this part of the page runs again while it is at work."""
-    running: BackgroundRun | None = st.session_state.get(RUNNING)
-    if running is None:
-        return
-    if running.is_over:
-        st.rerun()
-    st.progress(min(1.0, running.step.share), text=running.step.text)
-    st.button("Stop measuring", key="live-stop", icon=":material/stop:", on_click=running.run.stop)
-    st.caption("It goes on while you look at other pages; what is done when you stop is kept.")
-
-
 def _examples(study: Study, asked: Asked) -> Drawn | None:
     if asked.file is not None:
         return read_upload(asked.file.file, asked.file.columns, study, asked.most)
@@ -214,18 +202,7 @@ def _examples(study: Study, asked: Asked) -> Drawn | None:
 
 def _keep_what_is_over() -> None:
     """Put the rows of a run that has ended among the session's results."""
-    running: BackgroundRun | None = st.session_state.get(RUNNING)
-    if running is None or not running.is_over:
-        return
-    del st.session_state[RUNNING]
-    if running.error is not None:
-        st.error(theme.plain(running.error))
-        return
-    try:
-        rows = running.run.rows()
-    except SlimVizError as error:
-        st.error(theme.plain(str(error)))
-        return
+    rows = take(RUNNING)
     if rows:
         runs = st.session_state.setdefault(RUNS, [])
         runs.append(rows)

@@ -48,6 +48,7 @@ PAGES = (
     PageEntry("study", "Study", "study", ":material/fact_check:", "Can I trust it?"),
     PageEntry("survivors", "Survivors", "survivors", ":material/grass:", "Where did neurons survive?"),
     PageEntry("heads", "Heads", "heads", ":material/grid_on:", "Which heads matter to which task?"),
+    PageEntry("anatomy", "Anatomy", "anatomy", ":material/donut_small:", "What is BERT made of, and what is left?"),
     PageEntry("playground", "Playground", "play", ":material/forum:", "What would it say to me?"),
     PageEntry("live", "Live", "live", ":material/speed:", "How accurate and how fast, here, now?"),
 )

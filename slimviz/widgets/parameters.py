@@ -6,7 +6,8 @@ page is still chosen on the next. An unknown value gets one line and a fallback,
 
 Parameters: study, budget (its name), density (percent, or a budget's name), layer, order, studies, criterion, scale,
 head, kept (the heads that task DNA shows), first and second (the two sides of a difference), truth (the study whose
-ablation curves are shown), backbone, margin (points of loss that would still be fine), stage (of a study's training).
+ablation curves are shown), backbone, margin (points of loss that would still be fine), stage (of a study's training),
+length (tokens of a text) and batch (texts at once).
 """
 
 from __future__ import annotations

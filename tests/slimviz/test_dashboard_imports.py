@@ -12,7 +12,7 @@ SCRIPT = """
 import sys
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
-for path in ("", "study", "survivors", "heads"):
+for path in ("", "study", "survivors", "heads", "anatomy"):
     page = AppTest.from_file("app.py", default_timeout=120)
     if path:
         page._page_hash = calc_hash(path)
@@ -36,7 +36,7 @@ def test_pages_of_stored_results_import_nothing_heavy(studies_folder: Path) -> N
 
 
 def test_charts_and_frames_import_no_streamlit() -> None:
-    modules = [f"slimviz.{name}" for name in ("sentences", "study_in_words", "theme", "state")]
+    modules = [f"slimviz.{name}" for name in ("anatomy_in_words", "sentences", "study_in_words", "theme", "state")]
     for package in ("frames", "charts"):
         files = (REPOSITORY / "slimviz" / package).glob("*.py")
         modules += [f"slimviz.{package}.{path.stem}" for path in files]

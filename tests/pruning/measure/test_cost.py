@@ -12,7 +12,15 @@ import torch
 from safetensors.numpy import load_file
 
 from pruning import slimbert
-from pruning.bert.counts import FLOP_LENGTH, count_flops, count_parameters
+from pruning.bert.counts import (
+    FLOP_LENGTH,
+    Component,
+    component_flops,
+    component_index_bytes,
+    component_parameters,
+    count_flops,
+    count_parameters,
+)
 from pruning.bert.model import bert_shape, read_weights
 from pruning.bert.shapes import BertShape, Masks, Site
 from pruning.compress.shrink import shrink
@@ -53,6 +61,23 @@ def test_counts_are_torchs_own_and_those_of_what_is_saved(
     numbers, integers = ([array for array in saved if array.dtype.kind == kind] for kind in "fi")
     assert parameters_by_numel(network) == count_parameters(shape).total == sum(array.size for array in numbers)
     assert index_buffers(network) == (sum(a.size for a in integers), sum(a.nbytes for a in integers))
+    assert sum(component_index_bytes(shape).values()) == index_buffers(network)[1]
+    slim = network.slimbert
+    by_module = {
+        Component.WORDS: [slim.embeddings.words, slim.embeddings.projection],
+        Component.POSITIONS: [slim.embeddings.positions],
+        Component.SEGMENTS: [slim.embeddings.token_types, slim.embeddings.norm],
+        Component.ATTENTION_LINEAR: [layer.attention for layer in slim.layers],
+        Component.ATTENTION: [],
+        Component.FFN: [layer.ffn for layer in slim.layers],
+        Component.POOLER: [slim.pooler],
+        Component.HEAD: [network.classifier],
+    }
+    assert component_parameters(shape) == {
+        part: sum(tensor.numel() for module in modules if module for tensor in module.parameters())
+        for part, modules in by_module.items()
+    }
+    assert component_flops(shape, 5)[Component.ATTENTION] * 9 == component_flops(shape, 15)[Component.ATTENTION]
     found = costs(shape, teacher.network())
     parts = found.parameters
     assert parts.total == parts.embeddings + parts.encoder + parts.pooler + parts.head
