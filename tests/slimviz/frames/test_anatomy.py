@@ -2,27 +2,29 @@ from __future__ import annotations
 
 import pytest
 
-from pruning.bert.counts import Component, count_flops
-from pruning.study import Study
+from pruning.bert.counts import Component
+from pruning.study import BUNDLED, Study, read_study
 from slimviz.frames.anatomy import FLOAT_BYTES, anatomy_frame, anatomy_table, component_costs, time_frame
 from slimviz.frames.tidy import only
 from slimviz.theme import milliseconds_text
 
 
-@pytest.mark.parametrize("name", ["sst2", "stsb", "mnli"])
-def test_components_add_up_to_what_is_stored(studies: dict[str, Study], name: str) -> None:
-    study = studies[name]
+@pytest.mark.parametrize("name", sorted(path.name for path in BUNDLED.iterdir()))
+def test_components_add_up_to_what_is_stored(name: str) -> None:
+    study = read_study(BUNDLED / name)
     teacher = study.result("teacher")
     assert teacher is not None
+    assert study.selections
     for budget, selection in study.selections.items():
         frame = anatomy_frame(study.shape.network(), selection.network, 32, 8)
         parameters, flops = (only(frame, "cost", [cost]) for cost in ("parameters", "flops"))
-        assert parameters["slim"].sum() == selection.parameters.total
-        assert parameters["teacher"].sum() == teacher.parameters.total
         result = study.result(study.final(budget))
         assert result is not None
-        assert result.flops is not None
-        assert flops["slim"].sum() == 8 * result.flops.total == 8 * count_flops(selection.network, 32)
+        for network, row in (("slim", result), ("teacher", teacher)):
+            assert row.flops is not None
+            assert row.flops.length == 32
+            assert parameters[network].sum() == row.parameters.total
+            assert flops[network].sum() == 8 * row.flops.total
 
 
 def test_memory_is_that_of_float32_with_the_index_buffers(studies: dict[str, Study]) -> None:
