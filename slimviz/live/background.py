@@ -14,7 +14,7 @@ from slimviz.live.run import Step
 
 logger = logging.getLogger(__name__)
 LAST_BATCH = 10.0  # seconds that a run may take to end where the server does
-_at_work: weakref.WeakKeyDictionary[threading.Thread, LiveRun] = weakref.WeakKeyDictionary()
+_at_work: weakref.WeakKeyDictionary[threading.Thread, Run] = weakref.WeakKeyDictionary()
 
 
 @atexit.register
