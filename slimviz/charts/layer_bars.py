@@ -26,7 +26,7 @@ def layer_bars(layers: pd.DataFrame, chosen: int, palette: Palette) -> alt.Layer
     frame["chosen"] = frame["layer"] == chosen
     few = len(frame) <= 12
     base = alt.Chart().encode(
-        x=alt.X("layer:O", title="layer (click one to open its units)", axis=alt.Axis(labelAngle=0, ticks=False)),
+        x=alt.X("layer:O", title="layer", axis=alt.Axis(labelAngle=0, ticks=False)),
         tooltip=[
             alt.Tooltip("layer:O"),
             alt.Tooltip("counts:N", title="units kept"),

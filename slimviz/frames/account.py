@@ -15,6 +15,7 @@ from slimviz.frames.provenance import date_text, shape_words
 from slimviz.theme import amount_text, bytes_text, percent_text, thread_text
 
 SHOWN_DIGITS = 12  # of a checksum
+FOLDER = "Folder"  # what `provenance_rows` calls the place on this machine
 LONGEST = 400  # characters of a value that is shown
 SAME, OTHER, GONE = "✓ same", "✗ differs", "✗ not readable"  # a word and a shape, no colour
 
@@ -37,7 +38,7 @@ def provenance_rows(study: Study) -> list[tuple[str, str]]:
         "Computed on": f"{provenance.hardware}, {thread_text(provenance.threads)}{processes}; training in "
         f"{provenance.precision}",
         "Libraries": libraries or None,
-        "Folder": str(study.folder),
+        FOLDER: str(study.folder),
     }
     return [(what, one_line(text, LONGEST)) for what, text in parts.items() if text]
 

@@ -21,6 +21,7 @@ from slimviz.frames.history import curve_frame, stage_title, trained_stages
 from slimviz.frames.provenance import description_text
 from slimviz.frames.results import study_title, summarise
 from slimviz.frames.tidy import groups
+from slimviz.report import Contents, report
 from slimviz.state import Parsed, parse_choice, quoted
 from slimviz.widgets import parameters
 from slimviz.widgets.appearance import current_palette
@@ -67,7 +68,7 @@ def render() -> None:
         st.markdown("\n".join(f"- {theme.plain(limit)}" for limit in study_in_words.limits(study, title)))
     with right, guard("What can be taken along"):
         _repeat(study)
-        _downloads(study)
+        _downloads(key, study, budget)
 
 
 def _meanings(key: str, study: Study, budget: str | None) -> None:
@@ -191,17 +192,26 @@ def _repeat(study: Study) -> None:
     )
 
 
-def _downloads(study: Study) -> None:
-    """The files behind all this, and what is stored as tables."""
+def _downloads(key: str, study: Study, budget: str | None) -> None:
+    """The files behind all this, what is stored as tables, and all of it as one page."""
     st.subheader("Take it along", anchor=False)
     with st.container(horizontal=True, gap="small"):
+        if budget in study.selections:
+            _download(study, f"report-{budget}.html", "text/html", lambda: _report(key, study, budget))
         for path, kind in FILES.items():
             _download(study, path, kind, lambda path=path: read_bytes(study.folder, path))
         _download(study, "results.csv", "text/csv", lambda: _csv(account.result_table(study)))
         _download(study, "speed.csv", "text/csv", lambda: _csv(account.speed_table(study)))
     st.caption(
+        "The report holds pictures, numbers and limits at the chosen budget, opens anywhere and can be printed. "
         "study.json holds every number; factors and masks are what the selections were made from and what they left."
     )
+
+
+def _report(key: str, study: Study, budget: str) -> bytes:
+    """The study at one budget as a page that needs no server."""
+    selection = loaders.selection(study, budget)
+    return report(Contents(key, study, budget, selection, loaders.factors(study))).encode()
 
 
 def _download(study: Study, name: str, kind: str, content: Callable[[], bytes]) -> None:
