@@ -19,7 +19,7 @@ STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding: 3.75rem 2rem 3rem}
 [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] {gap: .65rem}
 [data-testid="stMainBlockContainer"] h1 {font-size: 1.6rem; padding: 0; line-height: 1.25}
-[data-testid="stMainBlockContainer"] h3 {font-size: 1.25rem; padding: .4rem 0 0}
+[data-testid="stMainBlockContainer"] h3 {font-size: 1.25rem; padding: .4rem 0 .5rem}
 [data-testid="stMain"] :focus-visible {outline: 2px solid currentColor !important; outline-offset: 2px}
 [class*="st-key-figures"] [data-testid="stMetricValue"] {
   font-size: 1.3rem; font-weight: 600; line-height: 1.2; padding: 0}
