@@ -24,6 +24,7 @@ from slimviz.widgets import networks, parameters
 from slimviz.widgets.appearance import current_palette
 from slimviz.widgets.background_run import take, watch
 from slimviz.widgets.choices import choose_budget, choose_study
+from slimviz.widgets.downloads import Downloads
 from slimviz.widgets.frame import begin, figure
 from slimviz.widgets.guard import guard
 from slimviz.widgets.run_result import FEWEST_BATCHES, busy_sentence
@@ -79,6 +80,7 @@ def _counted(study: Study, budget: str | None, slim: NetworkShape | None, length
     frame = anatomy_frame(study.shape.network(), slim, length, batch)
     _totals(study, budget, frame, length, batch)
     left, right = st.columns(2, gap="medium")
+    downloads = Downloads("anatomy")
     for place, cost, title, unit in (
         (left, "parameters", "What is stored", "parameters"),
         (right, "flops", "What is computed", f"FLOPs of {anatomy_in_words.texts(batch, length)}"),
@@ -87,7 +89,8 @@ def _counted(study: Study, budget: str | None, slim: NetworkShape | None, length
             part = only(frame, "cost", [cost])
             sentence = anatomy_in_words.cost_sentence(part, cost)
             st.markdown(f"**{title}.** {theme.plain(sentence)}")
-            st.altair_chart(component_bars(part, unit, current_palette()), width="stretch", alt=sentence)
+            chart = component_bars(part, unit, current_palette())
+            downloads.draw(f"{title} by component", chart, part, width="stretch", alt=sentence)
     is_factored = slim is not None and slim.rank is not None
     factored = " The slim word table is two factors, which it has to multiply." if is_factored else ""
     st.caption(
@@ -99,6 +102,7 @@ def _counted(study: Study, budget: str | None, slim: NetworkShape | None, length
     with st.expander("The same as a table, with memory"):
         st.dataframe(anatomy_table(frame, IN_TABLE), hide_index=True, alt="Costs by component")
         st.caption("Memory: of the weights, in float32 as they compute. Stored in half precision, they take half.")
+    downloads.offer()
 
 
 def _totals(study: Study, budget: str | None, frame: pd.DataFrame, length: int, batch: int) -> None:
@@ -191,7 +195,10 @@ def _times(rows: Sequence[dict[str, Any]]) -> None:
     frame = time_frame(rows, anatomy_in_words.short_ms)
     sentence = anatomy_in_words.time_sentence(rows)
     st.markdown(theme.plain(sentence))
-    st.altair_chart(component_bars(frame, "milliseconds", current_palette()), width="stretch", alt=sentence)
+    downloads = Downloads("anatomy-measured")
+    chart = component_bars(frame, "milliseconds", current_palette())
+    downloads.draw("Milliseconds by component", chart, frame, width="stretch", alt=sentence)
     st.caption(theme.plain(anatomy_in_words.difference_sentence(rows)))
     with st.expander("The milliseconds as a table"):
         st.dataframe(anatomy_in_words.time_table(frame, rows), hide_index=True, alt="Milliseconds by component")
+    downloads.offer()

@@ -26,6 +26,7 @@ from slimviz.state import Parsed, parse_choice, quoted
 from slimviz.widgets import parameters
 from slimviz.widgets.appearance import current_palette
 from slimviz.widgets.choices import choose_budget, choose_study
+from slimviz.widgets.downloads import Downloads
 from slimviz.widgets.frame import begin, warn_of_teacher
 from slimviz.widgets.guard import guard
 
@@ -120,12 +121,13 @@ def _curves(study: Study, title: str) -> None:
     said = [study_in_words.curve_sentence(part) for part in by_measure if not study_in_words.is_curve(part)]
     if said:
         st.markdown(theme.plain(" ".join(said)))
+    downloads = Downloads("study")
     drawn, last_step = [part for part in by_measure if study_in_words.is_curve(part)], max(frame["step"].tolist())
     for start in range(0, len(drawn), CHARTS_A_ROW):
         row = drawn[start : start + CHARTS_A_ROW]
         for column, part in zip(st.columns(CHARTS_A_ROW, gap="medium"), row, strict=False):
             with column:
-                _curve(part, last_step)
+                _curve(part, last_step, downloads)
     if {"task", "logits", "hidden", "penalty"} & set(frame["measure"]):
         st.caption(
             "Loss: mean since the report before, the sum of its parts. Parts: of the reported step alone, each with "
@@ -136,12 +138,14 @@ def _curves(study: Study, title: str) -> None:
     with st.expander("The same as a table"):
         table = frame.pivot_table(index="step", columns="title", values="value", sort=False).sort_index()
         st.dataframe(table, alt=f"What training reported: {stage_title(stage)}")
+    downloads.offer()
 
 
-def _curve(curve: pd.DataFrame, last_step: float) -> None:
+def _curve(curve: pd.DataFrame, last_step: float, downloads: Downloads) -> None:
     sentence = study_in_words.curve_sentence(curve)
     st.markdown(theme.plain(sentence))
-    st.altair_chart(history_curve(curve, last_step, current_palette()), width="stretch", alt=sentence)
+    title = f"{curve['title'].iloc[0]} by step"
+    downloads.draw(title, history_curve(curve, last_step, current_palette()), curve, width="stretch", alt=sentence)
 
 
 def _parse_stage(raw: str | None, stages: Sequence[str], title: str) -> Parsed[str]:

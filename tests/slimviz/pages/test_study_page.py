@@ -32,6 +32,7 @@ def test_a_study_accounts_for_itself(open_page: Callable[..., AppTest]) -> None:
     assert page.code[0].value.startswith("python -m pruning run")
     labels = [button.proto.label.replace("\\", "") for button in page.get("download_button")]
     assert labels == [
+        *("PNG", "SVG", "HTML", "CSV"),  # of the curves
         "report-25.html",
         "study.json",
         "history.jsonl",
