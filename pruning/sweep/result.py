@@ -183,6 +183,17 @@ def read_result(path: Path) -> CellResult:
         raise StoreError(f"{path}: not a sweep's result: {str(error).replace('`', '')}") from None
 
 
+def read_results(folder: Path, task: str) -> tuple[tuple[CellResult, ...], tuple[str, ...]]:
+    """All results of a task in a sweep's folder, and a line for each that cannot be read."""
+    results, problems = [], []
+    for path in sorted((folder / task).glob("*.json")):
+        try:
+            results.append(read_result(path))
+        except StoreError as error:
+            problems.append(str(error))
+    return tuple(results), tuple(problems)
+
+
 def state_of(folder: Path, cell: Cell) -> str:
     """What there is of a cell: "done", "other settings" (made with others than these), "damaged" or "to do"."""
     path = path_of(folder, cell)
