@@ -15,15 +15,19 @@ import streamlit as st
 from pruning import study as store
 from pruning.bert.shapes import Masks
 from pruning.importance.factors import ImportanceFactors
+from pruning.published import PUBLISHED, Published, read_published
 from pruning.selection.budget import Budget
 from pruning.selection.select import Selection, select
+from pruning.shipped import shipped
 from pruning.study import BrokenStudy, SelectionRecord, Study
 from pruning.study.files import CORE_FILES, DOCUMENT_FILE
+from pruning.sweep.result import CellResult, read_results
 from slimviz.frames.budgets import closest_budget
 
 Stamp = tuple[tuple[str, int, int], ...]
 SLOW_STAMP_SECONDS = 0.02
 STAMP_PATIENCE = 20  # how many times as long as it took to make a slow stamp is good
+RIVALS = shipped("rivals")  # where a sweep puts its results, a folder a task
 _kept_stamps: dict[str, tuple[float, Stamp]] = {}  # and until when
 
 
@@ -98,6 +102,17 @@ def selection_record(study: Study, density: str) -> SelectionRecord:
     return stored[density if density in stored else closest_budget(study, float(density) / 100)]
 
 
+def rivals(task: str) -> tuple[tuple[CellResult, ...], tuple[str, ...]]:
+    """What a sweep made for a task, and a line for each result that cannot be read."""
+    files = sorted((RIVALS / task).glob("*.json"))
+    return _rivals(str(RIVALS), task, tuple(map(_mark, files)))
+
+
+def published() -> tuple[Published, ...]:
+    """Figures that others published; raises `StoreError` where they cannot be read."""
+    return _published((_mark(PUBLISHED),))
+
+
 def _stamp(folder: Path) -> Stamp:
     """Name, time and size of a study's own files; what is missing or cannot be asked has neither."""
     return tuple(_mark(folder / name) for name in (DOCUMENT_FILE, *CORE_FILES))
@@ -168,3 +183,15 @@ def _selection(study: Study, density: str, stamp: Stamp) -> Selection:
     stored = selection_record(study, density)
     budget = stored.budget if density in study.selections else Budget("total_density", float(density) / 100)
     return select(_factors(study, stamp), budget, stored.settings, stored.criterion, study.document.latency)
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _rivals(folder: str, task: str, stamp: Stamp) -> tuple[tuple[CellResult, ...], tuple[str, ...]]:
+    del stamp
+    return read_results(Path(folder), task)
+
+
+@st.cache_data(show_spinner=False, max_entries=1)
+def _published(stamp: Stamp) -> tuple[Published, ...]:
+    del stamp
+    return read_published()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -93,14 +92,40 @@ def parse_density(raw: str | None, lowest: float, stored: Collection[str], fallb
     """
     if raw is None or raw in stored:
         return Parsed(fallback if raw is None else raw)
+    value = _number_of(raw, lowest, 100)
+    if value is not None:
+        return Parsed(f"{value:g}")
+    return Parsed(fallback, f"Density {quoted(raw)}: {_between(lowest, 100)}; showing {plain(fallback)}.")
+
+
+def parse_number(what: str, raw: str | None, lowest: float, highest: float, fallback: float) -> Parsed[float]:
+    """A number as the URL writes it ("7.3").
+
+    Args:
+        what: the parameter in words, for the message.
+        raw: text from the URL; None where it says nothing.
+        lowest: the smallest that is taken.
+        highest: the largest.
+        fallback: taken where the URL says nothing, or something else.
+    """
+    if raw is None:
+        return Parsed(fallback)
+    value = _number_of(raw, lowest, highest)
+    if value is not None:
+        return Parsed(value)
+    return Parsed(fallback, f"{what} {quoted(raw)}: {_between(lowest, highest)}; showing {fallback:g}.")
+
+
+def _number_of(raw: str, lowest: float, highest: float) -> float | None:
     try:
         value = float(raw)
     except ValueError:
-        value = math.nan
-    if lowest <= value <= 100:
-        return Parsed(f"{value:g}")
-    expected = f"expected a number from {lowest:g} to 100"
-    return Parsed(fallback, f"Density {quoted(raw)}: {expected}; showing {plain(fallback)}.")
+        return None
+    return value if lowest <= value <= highest else None
+
+
+def _between(lowest: float, highest: float) -> str:
+    return f"expected a number from {lowest:g} to {highest:g}"
 
 
 def parse_head(raw: str | None, layers: int, heads: int) -> Parsed[tuple[int, int] | None]:

@@ -156,6 +156,12 @@ CRITERION_TITLES = {
     "magnitude": "Weight magnitude",
     "random": "Random (the control)",
 }
+METHOD_SHAPES = {  # as Vega calls them, and as printed; another where a family has more methods than there are colours
+    "structural": (("circle", "●"), ("square", "■"), ("diamond", "◆")),
+    "unstructured": (("triangle-up", "▲"), ("triangle-down", "▼")),
+    "other": (("cross", "✚"),),
+}
+FAMILY_TITLES = {"structural": "smaller matrices", "unstructured": "zeros", "other": "otherwise"}
 BUDGET_NOUNS = {"": "parameters", "encoder": "encoder parameters", "flops": "FLOPs", "latency": "latency"}
 COMPONENT_TITLES = {"embeddings": "Embeddings", "encoder": "Encoder", "pooler": "Pooler", "head": "Classifier"}
 
@@ -163,6 +169,18 @@ COMPONENT_TITLES = {"embeddings": "Embeddings", "encoder": "Encoder", "pooler": 
 def palette(name: str | None) -> Palette:
     """The palette of a theme; light where Streamlit does not know the theme (yet)."""
     return PALETTES.get(name or "", LIGHT)
+
+
+def method_look(family: str, place: int, colours: Palette) -> tuple[str, tuple[str, str]]:
+    """Colour and shape of a method, the same wherever it is drawn.
+
+    Args:
+        family: of `METHOD_SHAPES`.
+        place: the method's within its family.
+        colours: the theme's.
+    """
+    shapes, count = METHOD_SHAPES[family], len(colours.methods)
+    return colours.methods[place % count], shapes[place // count % len(shapes)]
 
 
 def criterion_title(name: str) -> str:

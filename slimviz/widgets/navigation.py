@@ -45,6 +45,7 @@ PAGES = (
         ":material/summarize:",
         "SlimViz: BERT cut small for each task. What survived, and was it worth it?",
     ),
+    PageEntry("tradeoffs", "Trade-offs", "tradeoffs", ":material/balance:", "Structural or sparse?"),
     PageEntry("study", "Study", "study", ":material/fact_check:", "Can I trust it?"),
     PageEntry("survivors", "Survivors", "survivors", ":material/grass:", "Where did neurons survive?"),
     PageEntry("heads", "Heads", "heads", ":material/grid_on:", "Which heads matter to which task?"),

@@ -7,7 +7,8 @@ page is still chosen on the next. An unknown value gets one line and a fallback,
 Parameters: study, budget (its name), density (percent, or a budget's name), layer, order, studies, criterion, scale,
 head, kept (the heads that task DNA shows), first and second (the two sides of a difference), truth (the study whose
 ablation curves are shown), backbone, margin (points of loss that would still be fine), stage (of a study's training),
-length (tokens of a text) and batch (texts at once).
+length (tokens of a text), batch (texts at once), x and y (axes of Trade-offs), methods, published (figures shown or
+hidden), a and b (networks on its card), ms-1 and ms-32 (milliseconds budgets).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from slimviz.state import Parsed, parse_choice, parse_choices
+from slimviz.state import Parsed, parse_choice, parse_choices, parse_number
 
 T = TypeVar("T")
 
@@ -122,18 +123,63 @@ def choose(
 
 
 def choose_several(
-    label: str, parameter: str, options: Sequence[str], *, fallback: Sequence[str], what: str, **settings: Any
+    label: str,
+    parameter: str,
+    options: Sequence[str],
+    *,
+    fallback: Sequence[str],
+    what: str,
+    parse: Callable[[str | None], Parsed[list[str]]] | None = None,
+    to_text: Callable[[Sequence[str]], str] = ",".join,
+    **settings: Any,
 ) -> list[str]:
-    """A multiselect tied to a URL parameter; choosing nothing says so and goes back to the fallback."""
-    value = resolve(parameter, lambda raw: parse_choices(what, raw, options, fallback), ",".join)
+    """A multiselect tied to a URL parameter; choosing nothing says so and goes back to the fallback.
+
+    Args:
+        label: the widget's label.
+        parameter: its name in the URL.
+        options: the words, as the URL writes them.
+        fallback: taken where the URL says nothing, or something unknown.
+        what: the parameter in words, for messages.
+        parse: checks what the URL says, in place of comparing it with the options.
+        to_text: the words as the URL writes them.
+        settings: passed on to the widget.
+    """
+    value = resolve(parameter, parse or (lambda raw: parse_choices(what, raw, options, fallback)), to_text)
     key = f"choose-{parameter}"
     st.session_state[key] = value
-    st.multiselect(label, options, key=key, on_change=_commit, args=(parameter, key), **settings)
+    st.multiselect(label, options, key=key, on_change=_commit, args=(parameter, key, to_text), **settings)
     return value
 
 
-def _commit(parameter: str, key: str) -> None:
+def choose_number(
+    label: str, parameter: str, *, lowest: float, highest: float, fallback: float, what: str, **settings: Any
+) -> float:
+    """A field for a number, tied to a URL parameter.
+
+    Args:
+        label: the widget's label.
+        parameter: its name in the URL.
+        lowest: the smallest that is taken.
+        highest: the largest.
+        fallback: taken where the URL says nothing, or something else.
+        what: the parameter in words, for messages.
+        settings: passed on to the widget.
+    """
+    value = resolve(parameter, lambda raw: parse_number(what, raw, lowest, highest, fallback), _number)
+    key = f"choose-{parameter}"
+    st.session_state[key] = value
+    bounds = {"min_value": lowest, "max_value": highest}
+    st.number_input(label, key=key, on_change=_commit, args=(parameter, key, _number), **bounds, **settings)
+    return value
+
+
+def _number(value: float) -> str:
+    return f"{value:g}"
+
+
+def _commit(parameter: str, key: str, to_text: Callable[[Any], str] = str) -> None:
     """Widget callback: what was chosen goes to the URL."""
     value = st.session_state.get(key)
     if value is not None:
-        change(**{parameter: ",".join(value) if isinstance(value, (list, tuple)) else str(value)})
+        change(**{parameter: to_text(value)})

@@ -1,0 +1,323 @@
+"""Trade-offs: structural or sparse? What networks score against what they store, compute and take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pruning.methods.registry import METHODS
+from pruning.published import COUNTS_IN_WORDS, Published
+from pruning.study import Study
+from slimviz import loaders, theme
+from slimviz import tradeoffs_in_words as words
+from slimviz.charts.tradeoff_chart import CLICK, Frames, Sides, tradeoff_chart, tradeoff_legend
+from slimviz.frames import axes
+from slimviz.frames.axes import AXES, MEASURES, Axis
+from slimviz.frames.budgets import budgets, default_budget
+from slimviz.frames.measured import TEACHER_KEY, Point
+from slimviz.frames.provenance import is_own
+from slimviz.frames.results import study_title, summarise
+from slimviz.frames.tradeoffs import OWN_METHODS, comparable, points_of, siblings
+from slimviz.state import NONE, Parsed, parse_choices
+from slimviz.widgets import parameters
+from slimviz.widgets.appearance import current_palette
+from slimviz.widgets.choices import choose_study
+from slimviz.widgets.difference_card import show_difference
+from slimviz.widgets.frame import begin, warn_of_teacher
+from slimviz.widgets.guard import guard
+from slimviz.widgets.navigation import link
+
+if TYPE_CHECKING:
+    pass
+
+ALL = "all"  # how the URL says that every method is shown
+CHART = "tradeoffs"
+LEAST_MS, MOST_MS = 0.01, 100_000.0
+
+
+@dataclass(frozen=True)
+class View:
+    """What the page shows of one study.
+
+    Attributes:
+        study: the study.
+        title: as printed.
+        axis: the lower one.
+        measure: the upright one.
+        points: all that is chosen, whether it has a place on both axes or not.
+        published: of this task.
+        most: the milliseconds budget; None where the axis is none of milliseconds.
+    """
+
+    study: Study
+    title: str
+    axis: Axis
+    measure: str
+    points: Sequence[Point]
+    published: Sequence[Published]
+    most: float | None
+
+
+def render() -> None:
+    """Draw the page."""
+    library = begin("tradeoffs")
+    bar = st.columns([3, 3, 3, 2, 2], vertical_alignment="bottom")
+    with bar[0]:
+        key = choose_study(library)
+    study = library.studies[key]
+    results, problems = loaders.rivals(study.task.name) if not is_own(study.task) else ((), ())
+    for problem in problems:
+        st.warning(theme.plain(f"A result of a sweep cannot be shown: {problem}"))
+    with guard(f"What is stored of {study_title(key, study)}"):
+        swept = comparable(study, results)
+        points = points_of(siblings(key, library.studies), swept)
+        view = _choose_view(bar, key, study, points)
+        if stored := budgets(study):
+            warn_of_teacher(summarise(key, study, default_budget(stored)))
+        _explore(view)
+        _sources(view, len(swept), len(results) - len(swept))
+
+
+def _choose_view(bar: Sequence[Any], key: str, study: Study, points: Sequence[Point]) -> View:
+    """Axes, methods and the milliseconds budget; in the URL as `x`, `y`, `methods`, `published`, `ms-1`, `ms-32`."""
+    with bar[1]:
+        name = parameters.choose(
+            st.selectbox, "Across: cost", "x", list(AXES), what="axis", format_func=lambda name: AXES[name].title
+        )
+    axis = AXES[name]
+    with bar[2]:
+        metric = study.task.metric_title()
+        titles = {**MEASURES, "metric": metric}
+        options = axes.measures(study.task)
+        measure = parameters.choose(
+            st.selectbox, "Up: score", "y", options, what="measure", format_func=lambda name: titles.get(name, name)
+        )
+    with bar[3]:
+        most = _choose_budget(axis, points)
+    with bar[4], st.popover("Methods", width="stretch"):
+        shown = _choose_methods(points)
+        rows = axes.published_of(loaders.published(), study.task)
+        has_published = False
+        if rows:
+            choice = parameters.choose(
+                st.segmented_control, "Published figures", "published", ("shown", "hidden"), required=True
+            )
+            has_published = choice == "shown"
+    return View(study, study_title(key, study), axis, measure, shown, rows if has_published else (), most)
+
+
+def _choose_budget(axis: Axis, points: Sequence[Point]) -> float | None:
+    """At most so many milliseconds; opens with a quarter of the teacher's."""
+    if axis.batch is None:
+        return None
+    known = [cost for point in points if (cost := point.cost(axis.name))]
+    fallback = float(f"{max(known, default=4.0) / 4:.2g}")
+    return parameters.choose_number(
+        "At most, in ms",
+        axis.name,
+        lowest=LEAST_MS,
+        highest=MOST_MS,
+        fallback=min(max(fallback, LEAST_MS), MOST_MS),
+        what="Milliseconds",
+        step=float(f"{max(fallback / 10, LEAST_MS):.1g}"),
+        format="%g",
+    )
+
+
+def _choose_methods(points: Sequence[Point]) -> list[Point]:
+    """The networks of the methods that are chosen, and the teachers."""
+    titles = {point.method.key: point.method.title for point in points if not point.method.is_teacher}
+    keys = list(titles)
+    known = {*keys, *OWN_METHODS, *METHODS, *(f"{name}-swept" for name in METHODS)}
+
+    def parse(raw: str | None) -> Parsed[list[str]]:
+        wanted = set() if raw in (None, ALL) else set((raw or "").split(","))
+        if wanted <= known:  # what another study has and this one lacks is no mistake
+            return Parsed([key for key in keys if key in wanted] or keys)
+        return parse_choices("method", raw, keys, keys)
+
+    chosen = keys and parameters.choose_several(
+        "Methods",
+        "methods",
+        keys,
+        fallback=keys,
+        what="method",
+        parse=parse,
+        to_text=lambda value: ALL if len(value) == len(keys) else ",".join(value),
+        format_func=lambda key: titles.get(key, key),
+    )
+    return [point for point in points if point.method.is_teacher or point.method.key in chosen]
+
+
+@st.fragment
+def _explore(view: View) -> None:
+    """Everything that follows a click on a network; only this part runs again."""
+    task, axis, measure = view.study.task, view.axis, view.measure
+    drawn = axes.drawable(view.points, axis, measure)
+    sentence = words.headline(drawn, axis, measure, task, view.title)
+    st.markdown(f"**{theme.plain(sentence)}**")
+    left, right = st.columns([8, 5], gap="medium")
+    with right, st.container(border=True, key="difference-card"), guard("The difference"):
+        chosen = _choose_pair(view)
+        by_name = {point.name: point for point in view.points}
+        show_difference(by_name.get(chosen[0]), by_name.get(chosen[1]), task)
+    with left, guard("The chart"):
+        if drawn:
+            _chart(view, drawn, chosen, sentence)
+        _notes(view, drawn)
+    with guard("The table"):
+        _tables(view)
+
+
+def _choose_pair(view: View) -> tuple[str, str]:
+    """The two networks of the card, in the URL as `a` and `b`: the teacher and the default budget at first."""
+    titles = {point.name: words.point_title(point) for point in view.points}
+    options = [NONE, *titles]
+    first = next((name for name in titles if name.endswith(TEACHER_KEY)), NONE)
+    stored = budgets(view.study)
+    wanted = str(view.study.final(default_budget(stored))) if stored else NONE
+    second = wanted if wanted in titles else NONE
+    pair = []
+    for column, letter, fallback in zip(st.columns(2), "ab", (first, second), strict=True):
+        with column:
+            pair.append(
+                parameters.choose(
+                    st.selectbox,
+                    letter.upper(),
+                    letter,
+                    options,
+                    fallback=fallback,
+                    what="network",
+                    format_func=lambda name: titles.get(name, "none"),
+                )
+            )
+    return pair[0], pair[1]
+
+
+def _chart(view: View, drawn: Sequence[Point], chosen: tuple[str, str], sentence: str) -> None:
+    """All networks that have a place, and what their marks mean."""
+    task, axis, measure, palette = view.study.task, view.axis, view.measure, current_palette()
+    published = axes.published_frame(view.published, axis, measure, task)
+    points = axes.point_frame(drawn, axis, measure, task)
+    steps = axes.frontiers(drawn, axis, measure).values()
+    frames = Frames(
+        points,
+        axes.seed_frame(drawn, axis, measure, task),
+        published,
+        [[point.name for point in step] for step in steps],
+    )
+    is_score = measure == "metric"
+    floor = view.study.document.floor[task.main_metric]
+    sides = Sides(
+        x=axis.words,
+        y=axes.measure_title(task, measure),
+        is_time=axis.batch is not None,
+        y_format=".2f" if is_score and task.is_labelled else ".0%",
+        most=view.most,
+        floor=floor if is_score else 0.0 if measure == "above" else None,
+    )
+    st.html(tradeoff_legend(points, palette, has_published=len(published) > 0))
+    st.altair_chart(
+        tradeoff_chart(frames, sides, words.letters_of(chosen), palette),
+        width="stretch",
+        key=CHART,
+        on_select=_pick,
+        alt=f"{sides.y} against {sides.x}. {sentence}",
+    )
+
+
+def _pick() -> None:
+    """A click on a network: onto the card, in place of the one that came first; a second click takes it off."""
+    clicked = parameters.clicked(CHART, CLICK)
+    if clicked is None:
+        return
+    name, first, second = clicked["name"], parameters.read("a") or NONE, parameters.read("b") or NONE
+    if name == first:
+        parameters.change(a=NONE)
+    elif name == second:
+        parameters.change(b=NONE)
+    elif first == NONE:
+        parameters.change(a=name)
+    elif second == NONE:
+        parameters.change(b=name)
+    else:
+        parameters.change(a=second, b=name)
+
+
+def _notes(view: View, drawn: Sequence[Point]) -> None:
+    """What the budget allows, and what must not be read into the chart."""
+    task, axis, measure = view.study.task, view.axis, view.measure
+    if view.most is not None and drawn:
+        if several := words.machines_sentence(drawn):
+            st.markdown(f":material/warning: {theme.plain(several)}")
+        for said in words.within_budget(drawn, axis, measure, task, view.most):
+            st.markdown(theme.plain(said))
+        link("live", "These times are that machine's: measure yours", study=parameters.read("study") or view.study.name)
+    shown = {point.name for point in drawn}
+    if said := words.missing_sentence([point for point in view.points if point.name not in shown], axis):
+        st.caption(theme.plain(said))
+    count = len(axes.published_frame(view.published, axis, measure, task))
+    if said := words.published_sentence(len(view.published), count, measure, axis, task.title):
+        st.caption(theme.plain(said))
+
+
+def _tables(view: View) -> None:
+    """All of it as tables, to read, sort and download."""
+    task = view.study.task
+    with st.expander("The same as a table"):
+        st.dataframe(
+            [
+                {
+                    "Method": point.method.title,
+                    "Kind": theme.FAMILY_TITLES[point.method.family],
+                    "Budget": theme.budget_title(network.budget) if network.budget else "whole",
+                    "Seed": network.seed,
+                    **{
+                        axes.measure_title(task, name): axes.score_text(task, name, network.scores[name])
+                        for name in axes.measures(task)
+                    },
+                    **{axis.title: axis.text(network.costs[axis.name]) for axis in AXES.values()},
+                    "Timed on": network.machine or "",
+                }
+                for point in view.points
+                for network in point.networks
+            ],
+            hide_index=True,
+            alt="Every network that is chosen",
+        )
+        if view.published:
+            st.markdown(f"Published figures for {theme.plain(task.title)}, of BERT-base and its authors' training")
+            st.dataframe(
+                [_published_line(row) for row in view.published],
+                hide_index=True,
+                alt=f"Every published figure for {task.title}",
+            )
+
+
+def _published_line(row: Published) -> dict[str, str]:
+    return {
+        "Method": row.method,
+        "Kind": row.group,
+        "Metric": row.metric or "not named",
+        "Split": row.split.replace("_", " "),
+        "Score": theme.score_text(row.score),
+        "Dense network": theme.score_text(row.dense),
+        "Share kept": theme.kept_text(row.retention),
+        "Size": theme.percent_text(row.total),
+        "Size of the encoder": theme.percent_text(row.encoder),
+        "Counted": COUNTS_IN_WORDS[row.counts],
+        "Speed, as published": row.speed,
+        "Note": row.note,
+        "Source": row.source,
+    }
+
+
+def _sources(view: View, compared: int, left_out: int) -> None:
+    """What of other methods is missing, and the command that makes it."""
+    task = view.study.task
+    said = None if is_own(task) else words.rivals_sentence(compared, left_out, task.title)
+    if said:
+        st.caption(f"{theme.plain(said)} `{words.RIVALS}`")

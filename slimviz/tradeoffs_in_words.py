@@ -1,0 +1,174 @@
+"""Sentences on what networks score against what they cost, as Trade-offs shows it (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pruning.data.tasks import Task
+from slimviz.frames.axes import Axis, best_within, frontiers, place, score_text
+from slimviz.frames.budgets import default_budget
+from slimviz.frames.measured import Point
+from slimviz.theme import FAMILY_TITLES, budget_title, listing, milliseconds_text
+
+RIVALS = "python -m pruning sweep benchmarks/rivals.toml"
+
+
+def point_title(point: Point) -> str:
+    """A network as printed: "SlimViz at 10%"; a teacher has no budget."""
+    budget = point.first.budget
+    return f"{point.method.title} at {budget_title(budget)}" if budget else point.method.title
+
+
+def headline(points: Sequence[Point], axis: Axis, measure: str, task: Task, title: str) -> str:
+    """What the chart says: smaller matrices against zeros where both are there, else what nothing beats.
+
+    Args:
+        points: drawable, teachers among them.
+        axis: the lower one.
+        measure: the upright one.
+        task: theirs.
+        title: the study's.
+    """
+    if all(point.method.is_teacher for point in points):
+        return f"No network chosen of {title} has both a score and a cost on these axes."
+    if versus := _families(points, axis, measure, task, title):
+        return versus
+    unbeaten = frontiers(points, axis, measure)
+    what = f"nothing as cheap beats {sum(map(len, unbeaten.values()))} of {len(points)} networks"
+    said = f"{title} by {measure_words(task, measure)}: {what}"
+    ends = next(iter(unbeaten.values()))
+    if len(unbeaten) > 1:
+        return f"{said}, each on the machine that timed it."
+    if len(ends) == 1:
+        return f"{said}: {_named(ends[0], axis, measure, task)}."
+    first, last = (_named(point, axis, measure, task) for point in (ends[0], ends[-1]))
+    return f"{said}, from {first} to {last}."
+
+
+def measure_words(task: Task, measure: str) -> str:
+    """The upright axis inside a sentence: "accuracy", "share of MCC kept"."""
+    title = task.metric_title()
+    metric = title if title[:2].isupper() or title[0] not in "AC" else title[0].lower() + title[1:]
+    return {"metric": metric, "kept": f"share of {metric} kept"}.get(measure, f"share of {metric} kept above the floor")
+
+
+def _families(points: Sequence[Point], axis: Axis, measure: str, task: Task, title: str) -> str | None:
+    """The best of smaller matrices and the best of zeros at one budget; None where one of them is missing."""
+    families = ("structural", "unstructured")
+    by_family = {
+        family: [point for point in points if point.method.family == family and point.first.budget]
+        for family in families
+    }
+    shared = set.intersection(*({point.first.budget or "" for point in group} for group in by_family.values()))
+    if not shared:
+        return None
+    budget = default_budget(sorted(shared))
+    best = {
+        family: max(
+            (point for point in group if point.first.budget == budget), key=lambda point: place(point, axis, measure)[1]
+        )
+        for family, group in by_family.items()
+    }
+    said = [f"{FAMILY_TITLES[family]} reach {_named(point, axis, measure, task)}" for family, point in best.items()]
+    return f"{title} at {budget_title(budget)}, by {measure_words(task, measure)}: {listing(said)}."
+
+
+def _named(point: Point, axis: Axis, measure: str, task: Task) -> str:
+    cost, score = place(point, axis, measure)
+    return f"{point_title(point)} ({score_text(task, measure, score)}, {axis.phrase(cost)})"
+
+
+def within_budget(points: Sequence[Point], axis: Axis, measure: str, task: Task, most: float) -> list[str]:
+    """The best network within a milliseconds budget, a sentence a machine.
+
+    Args:
+        points: drawable.
+        axis: of milliseconds.
+        measure: what is best by it.
+        task: theirs.
+        most: the budget, in milliseconds.
+    """
+    groups: dict[str, list[Point]] = {}
+    for point in points:
+        groups.setdefault(point.machine or "a machine that is not named", []).append(point)
+    what = "one text" if axis.batch == 1 else f"a batch of {axis.batch} texts"
+    said = []
+    for machine, group in groups.items():
+        best, where = best_within(group, axis, measure, most), f"for {what} on {machine}"
+        if best is None:
+            fastest = min(group, key=lambda point: place(point, axis, measure)[0])
+            said.append(
+                f"Nothing here answers within {milliseconds_text(most)} {where}; the fastest is "
+                f"{_named(fastest, axis, measure, task)}."
+            )
+        else:
+            name = _named(best, axis, measure, task)
+            said.append(f"Within {milliseconds_text(most)} {where}, the best is {name}.")
+    return said
+
+
+def machines_sentence(points: Sequence[Point]) -> str | None:
+    """Where milliseconds come from several machines, that they do not compare; None where from one."""
+    machines = list(dict.fromkeys(filter(None, (point.machine for point in points))))
+    if len(machines) < 2:
+        return None
+    return (
+        f"These milliseconds come from {len(machines)} different measurements and do not compare across them: "
+        f"{listing(machines)}. Each has its own steps and its own best network."
+    )
+
+
+def missing_sentence(missing: Sequence[Point], axis: Axis) -> str | None:
+    """Which chosen networks have no place on the axis; None where all have one."""
+    titles = list(dict.fromkeys(point.method.title for point in missing if not point.method.is_teacher))
+    if not titles:
+        return None
+    count = sum(not point.method.is_teacher for point in missing)
+    why = "not timed" if axis.batch else "without a place on this axis"
+    return f"Not drawn, since {why}: {count} of the networks chosen ({listing(titles)})."
+
+
+def published_sentence(count: int, drawn: int, measure: str, axis: Axis, title: str) -> str | None:
+    """What published figures there are, and what may be read off them; None where there are none.
+
+    Args:
+        count: published for this task.
+        drawn: how many of them are on the chart.
+        measure: the upright axis.
+        axis: the lower one.
+        title: the task's.
+    """
+    if not count:
+        return None
+    theirs = "another network (BERT-base) and other training, so they are shares of its score, not scores to hold against ours"
+    if measure != "kept":
+        return f"{count} published figures for {title} can be drawn where the upright axis is the share kept: {theirs}."
+    if not drawn:
+        return f"None of {count} published figures for {title} counts what this axis shows ({axis.title})."
+    return f"◇ {drawn} of {count} published figures for {title} counts what this axis shows: {theirs}."
+
+
+def rivals_sentence(compared: int, left_out: int, title: str) -> str | None:
+    """That other methods were not run, or that some results cannot be compared; None where all is there.
+
+    Args:
+        compared: results of a sweep that are on the page.
+        left_out: results of another backbone, or scored on other rows.
+        title: the task's.
+    """
+    if left_out:
+        return (
+            f"{left_out} results of other methods for {title} are left out: made from another backbone, or scored on "
+            "other rows."
+        )
+    return (
+        None if compared else f"Other methods have not been run for {title} yet; this runs those that its file names:"
+    )
+
+
+def letters_of(chosen: Sequence[str]) -> Mapping[str, str]:
+    """The letter of each network on the card, by its name; "AB" for one that stands on both sides."""
+    found: dict[str, str] = {}
+    for letter, name in zip("AB", chosen, strict=True):
+        found[name] = found.get(name, "") + letter
+    return found
