@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pruning.data.tasks import Task
 from slimviz.frames.axes import Axis, best_within, frontiers, place, score_text
 from slimviz.frames.budgets import default_budget
-from slimviz.frames.measured import Point
+from slimviz.frames.measured import TEACHER_KEY, Point
 from slimviz.theme import FAMILY_TITLES, budget_title, listing, milliseconds_text
 
 RIVALS = "python -m pruning sweep benchmarks/rivals.toml"
@@ -75,7 +75,8 @@ def _families(points: Sequence[Point], axis: Axis, measure: str, task: Task, tit
 
 def _named(point: Point, axis: Axis, measure: str, task: Task) -> str:
     cost, score = place(point, axis, measure)
-    return f"{point_title(point)} ({score_text(task, measure, score)}, {axis.phrase(cost)})"
+    name = "the teacher" if point.method.key == TEACHER_KEY else point_title(point)
+    return f"{name} ({score_text(task, measure, score)}, {axis.phrase(cost)})"
 
 
 def within_budget(points: Sequence[Point], axis: Axis, measure: str, task: Task, most: float) -> list[str]:
@@ -128,24 +129,25 @@ def missing_sentence(missing: Sequence[Point], axis: Axis) -> str | None:
     return f"Not drawn, since {why}: {count} of the networks chosen ({listing(titles)})."
 
 
-def published_sentence(count: int, drawn: int, measure: str, axis: Axis, title: str) -> str | None:
+def published_sentence(count: int, fitting: int, measure: str, title: str) -> str | None:
     """What published figures there are, and what may be read off them; None where there are none.
 
     Args:
         count: published for this task.
-        drawn: how many of them are on the chart.
+        fitting: how many of them count what the lower axis shows, by the task's own metric.
         measure: the upright axis.
-        axis: the lower one.
         title: the task's.
     """
     if not count:
         return None
-    theirs = "another network (BERT-base) and other training, so they are shares of its score, not scores to hold against ours"
-    if measure != "kept":
-        return f"{count} published figures for {title} can be drawn where the upright axis is the share kept: {theirs}."
-    if not drawn:
-        return f"None of {count} published figures for {title} counts what this axis shows ({axis.title})."
-    return f"◇ {drawn} of {count} published figures for {title} counts what this axis shows: {theirs}."
+    if not fitting:
+        return f"No published figure for {title} fits this axis; all {count} are in the table below."
+    fit = f"{fitting} of {count} published figures for {title} {'fits' if fitting == 1 else 'fit'} this axis"
+    where = "" if measure == "kept" else " and can be drawn where the upright one is the share kept"
+    theirs = (
+        "of another network (BERT-base) and other training, so shares of its score, not scores to hold against ours"
+    )
+    return f"{'' if where else '◇ '}{fit}{where}: {theirs}."
 
 
 def rivals_sentence(compared: int, left_out: int, title: str) -> str | None:

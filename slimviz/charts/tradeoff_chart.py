@@ -87,7 +87,7 @@ def tradeoff_chart(frames: Frames, sides: Sides, chosen: Mapping[str, str], pale
     layers: list[alt.Chart] = []
     if sides.most is not None:
         layers += _budget(sides.most, (low, high), x, palette)
-    layers += _rules(points, sides, (bottom, top), palette)
+    layers += _rules(points, sides, y, palette)
     for names in frames.steps:
         steps = points[points["name"].isin(list(names))]
         layers.append(
@@ -182,15 +182,16 @@ def _budget(most: float, reach: tuple[float, float], x: alt.X, palette: Palette)
     return [band, rule.encode(x=alt.X("end:Q", title=x["title"], scale=x["scale"], axis=x["axis"]))]
 
 
-def _rules(points: pd.DataFrame, sides: Sides, span: tuple[float, float], palette: Palette) -> list[alt.Chart]:
+def _rules(points: pd.DataFrame, sides: Sides, y: alt.Y, palette: Palette) -> list[alt.Chart]:
     """The teacher's score all along, and the floor where networks come near it."""
+    bottom, top = y["scale"]["domain"]
     teachers = points.loc[points["is_teacher"], "y"].tolist()
     rules = [(teachers[0], "teacher", palette.teacher)] if teachers else []
-    if sides.floor is not None and span[0] <= sides.floor <= span[1]:
+    if sides.floor is not None and bottom <= sides.floor <= top:
         rules.append((sides.floor, "floor", palette.verdicts[2]))
     layers: list[alt.Chart] = []
     for value, word, colour in rules:
-        base = alt.Chart(frame_of([{"y": value, "word": word}])).encode(y="y:Q")
+        base = alt.Chart(frame_of([{"y": value, "word": word}])).encode(y=y)
         layers.append(base.mark_rule(color=colour, strokeDash=[5, 4], tooltip=False))
         text = base.mark_text(align="left", baseline="bottom", dx=4, dy=-2, color=colour, tooltip=False)
         layers.append(text.encode(text="word:N", x=alt.value(0)))
@@ -231,7 +232,7 @@ def tradeoff_legend(points: pd.DataFrame, palette: Palette, *, has_published: bo
     parts = [*seen.values(), (palette.muted, "┄", "best so far (Pareto)")]
     parts += [(palette.muted, PUBLISHED_SHAPE[1], "published, of BERT-base")] if has_published else []
     items = "".join(
-        f'<span style="white-space:nowrap"><b style="color:{colour}" aria-hidden="true">{glyph}</b> '
+        f'<span style="white-space:nowrap"><b style="color:{colour};font-size:1.1rem" aria-hidden="true">{glyph}</b> '
         f"{html.escape(title)}</span>"
         for colour, glyph, title in parts
     )

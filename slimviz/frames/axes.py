@@ -246,7 +246,7 @@ def difference_rows(first: Point, second: Point, task: Task) -> list[dict[str, s
     spans = [point.first.interval for point in (first, second)]
     if any(spans):
         texts = (span_text(span.low, span.high) if span else UNKNOWN for span in spans)
-        rows.append(("Minus teacher, 95%", *texts, ""))
+        rows.append(("Minus teacher, points, 95%", *texts, ""))
     for axis in AXES.values():
         one, other = first.cost(axis.name), second.cost(axis.name)
         if one is None and other is None:

@@ -20,7 +20,7 @@ from slimviz.frames.budgets import budgets, default_budget
 from slimviz.frames.measured import TEACHER_KEY, Point
 from slimviz.frames.provenance import is_own
 from slimviz.frames.results import study_title, summarise
-from slimviz.frames.tradeoffs import OWN_METHODS, comparable, points_of, siblings
+from slimviz.frames.tradeoffs import CUT, OWN_METHODS, comparable, points_of, siblings
 from slimviz.state import NONE, Parsed, parse_choices
 from slimviz.widgets import parameters
 from slimviz.widgets.appearance import current_palette
@@ -33,7 +33,7 @@ from slimviz.widgets.navigation import link
 if TYPE_CHECKING:
     pass
 
-ALL = "all"  # how the URL says that every method is shown
+USUAL = "usual"  # how the URL names the methods that a page opens with: all that were more than cut
 CHART = "tradeoffs"
 LEAST_MS, MOST_MS = 0.01, 100_000.0
 
@@ -77,8 +77,7 @@ def render() -> None:
         view = _choose_view(bar, key, study, points)
         if stored := budgets(study):
             warn_of_teacher(summarise(key, study, default_budget(stored)))
-        _explore(view)
-        _sources(view, len(swept), len(results) - len(swept))
+        _explore(view, len(swept), len(results) - len(swept))
 
 
 def _choose_view(bar: Sequence[Any], key: str, study: Study, points: Sequence[Point]) -> View:
@@ -133,32 +132,43 @@ def _choose_methods(points: Sequence[Point]) -> list[Point]:
     keys = list(titles)
     known = {*keys, *OWN_METHODS, *METHODS, *(f"{name}-swept" for name in METHODS)}
 
+    usual = [key for key in keys if not key.endswith(CUT)] or keys
+
     def parse(raw: str | None) -> Parsed[list[str]]:
-        wanted = set() if raw in (None, ALL) else set((raw or "").split(","))
+        wanted = set() if raw in (None, USUAL) else set((raw or "").split(","))
         if wanted <= known:  # what another study has and this one lacks is no mistake
-            return Parsed([key for key in keys if key in wanted] or keys)
-        return parse_choices("method", raw, keys, keys)
+            return Parsed([key for key in keys if key in wanted] or usual)
+        return parse_choices("method", raw, keys, usual)
 
     chosen = keys and parameters.choose_several(
         "Methods",
         "methods",
         keys,
-        fallback=keys,
+        fallback=usual,
         what="method",
         parse=parse,
-        to_text=lambda value: ALL if len(value) == len(keys) else ",".join(value),
+        to_text=lambda value: USUAL if list(value) == usual else ",".join(value),
         format_func=lambda key: titles.get(key, key),
     )
     return [point for point in points if point.method.is_teacher or point.method.key in chosen]
 
 
 @st.fragment
-def _explore(view: View) -> None:
-    """Everything that follows a click on a network; only this part runs again."""
+def _explore(view: View, compared: int, left_out: int) -> None:
+    """Everything that follows a click on a network; only this part runs again.
+
+    Args:
+        view: what is shown.
+        compared: results of a sweep that are among its points.
+        left_out: results that do not compare with the study.
+    """
     task, axis, measure = view.study.task, view.axis, view.measure
     drawn = axes.drawable(view.points, axis, measure)
     sentence = words.headline(drawn, axis, measure, task, view.title)
     st.markdown(f"**{theme.plain(sentence)}**")
+    said = None if is_own(task) else words.rivals_sentence(compared, left_out, task.title)
+    if said:
+        st.caption(f"{theme.plain(said)} `{words.RIVALS}`")
     left, right = st.columns([8, 5], gap="medium")
     with right, st.container(border=True, key="difference-card"), guard("The difference"):
         chosen = _choose_pair(view)
@@ -259,8 +269,8 @@ def _notes(view: View, drawn: Sequence[Point]) -> None:
     shown = {point.name for point in drawn}
     if said := words.missing_sentence([point for point in view.points if point.name not in shown], axis):
         st.caption(theme.plain(said))
-    count = len(axes.published_frame(view.published, axis, measure, task))
-    if said := words.published_sentence(len(view.published), count, measure, axis, task.title):
+    fitting = len(axes.published_frame(view.published, axis, "kept", task))
+    if said := words.published_sentence(len(view.published), fitting, measure, task.title):
         st.caption(theme.plain(said))
 
 
@@ -313,11 +323,3 @@ def _published_line(row: Published) -> dict[str, str]:
         "Note": row.note,
         "Source": row.source,
     }
-
-
-def _sources(view: View, compared: int, left_out: int) -> None:
-    """What of other methods is missing, and the command that makes it."""
-    task = view.study.task
-    said = None if is_own(task) else words.rivals_sentence(compared, left_out, task.title)
-    if said:
-        st.caption(f"{theme.plain(said)} `{words.RIVALS}`")
