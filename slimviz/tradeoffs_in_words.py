@@ -69,7 +69,9 @@ def _families(points: Sequence[Point], axis: Axis, measure: str, task: Task, tit
         )
         for family, group in by_family.items()
     }
-    said = [f"{FAMILY_TITLES[family]} reach {_named(point, axis, measure, task)}" for family, point in best.items()]
+    said = [
+        f"the best of {FAMILY_TITLES[family]} is {_named(point, axis, measure, task)}" for family, point in best.items()
+    ]
     return f"{title} at {budget_title(budget)}, by {measure_words(task, measure)}: {listing(said)}."
 
 
@@ -159,10 +161,8 @@ def rivals_sentence(compared: int, left_out: int, title: str) -> str | None:
         title: the task's.
     """
     if left_out:
-        return (
-            f"{left_out} results of other methods for {title} are left out: made from another backbone, or scored on "
-            "other rows."
-        )
+        results = "1 result is" if left_out == 1 else f"{left_out} results are"
+        return f"Of other methods for {title}, {results} left out: made from another backbone, or scored on other rows."
     return (
         None if compared else f"Other methods have not been run for {title} yet; this runs those that its file names:"
     )

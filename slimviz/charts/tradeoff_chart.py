@@ -23,6 +23,8 @@ PUBLISHED_SHAPE = ("diamond", "◇")
 EDGE = 1.15  # how far a logarithmic axis goes on beyond the outermost networks, as a factor
 SHARE_TICKS = (0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
 TEACHER = "circle", "●"
+# Lines of smaller matrices are whole, so that the families differ without colours, too.
+DASHES = alt.Scale(domain=["structural", "unstructured", "other"], range=[[1, 0], [6, 3], [2, 2]])
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def tradeoff_chart(frames: Frames, sides: Sides, chosen: Mapping[str, str], pale
         .encode(
             color=alt.Color("colour:N", scale=None),
             detail="method:N",
-            strokeDash=alt.StrokeDash("dash:N", scale=None, legend=None),
+            strokeDash=alt.StrokeDash("family:N", scale=DASHES, legend=None),
         )
     )
     look = {"color": alt.Color("colour:N", scale=None), "shape": alt.Shape("shape:N", scale=None)}
@@ -133,7 +135,7 @@ def _values(frame: pd.DataFrame, column: str) -> list[float]:
 
 
 def _looking(frame: pd.DataFrame, palette: Palette) -> pd.DataFrame:
-    """With colour, shape and dashes; zeros are dashed, so that the families differ without colours."""
+    """With colour and shape."""
     looks = [
         (palette.teacher, TEACHER) if row["is_teacher"] else method_look(row["family"], row["place"], palette)
         for row in records(frame)
@@ -141,7 +143,6 @@ def _looking(frame: pd.DataFrame, palette: Palette) -> pd.DataFrame:
     return frame.assign(
         colour=[colour for colour, _ in looks],
         shape=[shape[0] for _, shape in looks],
-        dash=[[1, 0] if family == "structural" else [6, 3] for family in frame["family"]],
     )
 
 

@@ -84,7 +84,13 @@ def _choose_view(bar: Sequence[Any], key: str, study: Study, points: Sequence[Po
     """Axes, methods and the milliseconds budget; in the URL as `x`, `y`, `methods`, `published`, `ms-1`, `ms-32`."""
     with bar[1]:
         name = parameters.choose(
-            st.selectbox, "Across: cost", "x", list(AXES), what="axis", format_func=lambda name: AXES[name].title
+            st.selectbox,
+            "Across: cost",
+            "x",
+            list(AXES),
+            what="axis",
+            format_func=lambda name: AXES[name].title,
+            help=axes.AXES_HELP,
         )
     axis = AXES[name]
     with bar[2]:
@@ -229,7 +235,6 @@ def _chart(view: View, drawn: Sequence[Point], chosen: tuple[str, str], sentence
         most=view.most,
         floor=floor if is_score else 0.0 if measure == "above" else None,
     )
-    st.html(tradeoff_legend(points, palette, has_published=len(published) > 0))
     st.altair_chart(
         tradeoff_chart(frames, sides, words.letters_of(chosen), palette),
         width="stretch",
@@ -237,6 +242,7 @@ def _chart(view: View, drawn: Sequence[Point], chosen: tuple[str, str], sentence
         on_select=_pick,
         alt=f"{sides.y} against {sides.x}. {sentence}",
     )
+    st.html(tradeoff_legend(points, palette, has_published=len(published) > 0))
 
 
 def _pick() -> None:
