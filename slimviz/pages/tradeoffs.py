@@ -172,9 +172,8 @@ def _explore(view: View, compared: int, left_out: int) -> None:
     drawn = axes.drawable(view.points, axis, measure)
     sentence = words.headline(drawn, axis, measure, task, view.title)
     st.markdown(f"**{theme.plain(sentence)}**")
-    said = None if is_own(task) else words.rivals_sentence(compared, left_out, task.title)
-    if said:
-        st.caption(f"{theme.plain(said)} `{words.RIVALS}`")
+    if not is_own(task) and (said := words.rivals_sentence(compared, left_out, task.title)):
+        st.caption(theme.plain(said) if left_out else f"{theme.plain(said)} `{words.RIVALS}`")
     left, right = st.columns([8, 5], gap="medium")
     with right, st.container(border=True, key="difference-card"), guard("The difference"):
         chosen = _choose_pair(view)

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pruning.data.tasks import get_task
+from pruning.data.tasks import custom_task, get_task
 from pruning.sweep.result import write_result
-from tests.factories.own_study import own_task, write_own_study
 from tests.factories.study_document import add_networks, edit
 from tests.factories.sweep_results import cell_result
 from tests.factories.synthetic_study import bert_shape, write_study
@@ -112,7 +111,13 @@ def test_regressions_and_three_labels(open_page: Callable[..., AppTest], small: 
 
 
 def test_a_study_without_labels_shows_agreement(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
-    write_own_study(tmp_path / "own", own_task("sst2"), like="sst2")
+    def without_labels(document: dict[str, Any]) -> None:
+        task = custom_task("mine", ("review",), ("meh", "great"), label="verdict", is_labelled=False)
+        document |= {"task": task.to_json(), "floor": {"agreement": 0.6}}
+        for row in document["results"]:
+            row["metrics"] = {"agreement": row["correct"] / row["count"]}
+
+    edit(write_study(tmp_path / "own", "sst2", name="mine", budgets=("10",)), without_labels)
     page = open_page("tradeoffs", tmp_path / "own", study="mine")
     words = said(page)
     assert not page.error
