@@ -65,7 +65,9 @@ class Sides:
     floor: float | None = None
 
 
-def tradeoff_chart(frames: Frames, sides: Sides, chosen: Mapping[str, str], palette: Palette) -> alt.LayerChart:
+def tradeoff_chart(
+    frames: Frames, sides: Sides, chosen: Mapping[str, str], palette: Palette, *, has_legend: bool = False
+) -> alt.LayerChart:
     """All networks of one task. A click on a point selects it, by its name.
 
     Args:
@@ -73,6 +75,7 @@ def tradeoff_chart(frames: Frames, sides: Sides, chosen: Mapping[str, str], pale
         sides: both axes.
         chosen: letter of each network on the card, by its name.
         palette: the theme's colours.
+        has_legend: whether methods are named below; a page has `tradeoff_legend`, which wraps.
     """
     points = _looking(frames.points, palette).assign(letter=[chosen.get(name, "") for name in frames.points["name"]])
     low, high = _reach([*_values(points, "x"), *_values(frames.published, "x")], sides.most)
@@ -86,6 +89,7 @@ def tradeoff_chart(frames: Frames, sides: Sides, chosen: Mapping[str, str], pale
     axis = alt.Axis(format=sides.y_format, tickCount=6, titleLimit=HEIGHT)
     y = alt.Y("y:Q", title=sides.y, scale=alt.Scale(domain=[bottom, top], nice=False), axis=axis)
     base = alt.Chart().encode(x=x, y=y)
+    colour, shape = _look(points, has_legend=has_legend)
     layers: list[alt.Chart] = []
     if sides.most is not None:
         layers += _budget(sides.most, (low, high), x, palette)
@@ -101,20 +105,22 @@ def tradeoff_chart(frames: Frames, sides: Sides, chosen: Mapping[str, str], pale
         base.transform_filter("!datum.is_teacher")
         .mark_line(strokeWidth=2, tooltip=False)
         .encode(
-            color=alt.Color("colour:N", scale=None),
-            detail="method:N",
+            color=colour,
             strokeDash=alt.StrokeDash("family:N", scale=DASHES, legend=None),
         )
     )
-    look = {"color": alt.Color("colour:N", scale=None), "shape": alt.Shape("shape:N", scale=None)}
     if len(frames.published):
         layers.append(_published(base, frames.published, palette))
     if len(frames.seeds):
         seeds = base.properties(data=_looking(frames.seeds, palette))
-        layers.append(seeds.mark_point(size=36, opacity=0.4, filled=True).encode(**look, tooltip=_tooltip("seed:N")))
+        layers.append(
+            seeds.mark_point(size=36, opacity=0.4, filled=True).encode(
+                color=colour, shape=shape, tooltip=_tooltip("seed:N")
+            )
+        )
     layers.append(
         base.mark_point(size=110, filled=True, opacity=1, cursor="pointer")
-        .encode(**look, tooltip=_tooltip("seeds:Q"))
+        .encode(color=colour, shape=shape, tooltip=_tooltip("seeds:Q"))
         .add_params(alt.selection_point(name=CLICK, fields=["name"], toggle="true", clear=False))
     )
     lettered = base.transform_filter("datum.letter !== ''")
@@ -143,6 +149,18 @@ def _looking(frame: pd.DataFrame, palette: Palette) -> pd.DataFrame:
     return frame.assign(
         colour=[colour for colour, _ in looks],
         shape=[shape[0] for _, shape in looks],
+    )
+
+
+def _look(points: pd.DataFrame, *, has_legend: bool) -> tuple[alt.Color, alt.Shape]:
+    """Colour and shape by method."""
+    titles = list(dict.fromkeys(points["title"]))
+    looks = {row["title"]: (row["colour"], row["shape"]) for row in records(points)}
+    legend = alt.Legend(orient="bottom", columns=4, title=None, labelLimit=0) if has_legend else None
+    colours, shapes = zip(*(looks[title] for title in titles), strict=True)
+    return (
+        alt.Color("title:N", scale=alt.Scale(domain=titles, range=list(colours)), legend=legend),
+        alt.Shape("title:N", scale=alt.Scale(domain=titles, range=list(shapes)), legend=legend),
     )
 
 

@@ -11,7 +11,6 @@ from pruning.published import COUNTS_IN_WORDS, Counts, Published
 from slimviz.frames.measured import Point
 from slimviz.frames.tidy import frame_of
 from slimviz.theme import (
-    UNKNOWN,
     amount_text,
     budget_title,
     bytes_text,
@@ -19,9 +18,6 @@ from slimviz.theme import (
     metric_text,
     milliseconds_text,
     percent_text,
-    points_text,
-    span_text,
-    times_text,
 )
 
 if TYPE_CHECKING:
@@ -237,42 +233,3 @@ def published_frame(rows: Iterable[Published], axis: Axis, measure: str, task: T
                 }
             )
     return frame_of(found)
-
-
-def difference_rows(first: Point, second: Point, task: Task) -> list[dict[str, str]]:
-    """Two networks beside each other, a row a thing, and what the second has of the first."""
-    rows = []
-    for measure in measures(task):
-        one, other = first.score(measure), second.score(measure)
-        is_metric = measure == "metric"
-        title = task.metric_title() if is_metric else MEASURES[measure]
-        texts = (score_text(task, measure, value) for value in (one, other))
-        rows.append((title, *texts, _points(one, other) if is_metric else ""))
-    spans = [point.first.interval for point in (first, second)]
-    if any(spans):
-        texts = (span_text(span.low, span.high) if span else UNKNOWN for span in spans)
-        rows.append(("Minus teacher, points, 95%", *texts, ""))
-    for axis in AXES.values():
-        one, other = first.cost(axis.name), second.cost(axis.name)
-        if one is None and other is None:
-            continue
-        is_alike = not axis.batch or first.machine == second.machine or None in (one, other)
-        beside = _ratio(one, other) if is_alike else "another machine"
-        rows.append((axis.title, _cost(first, axis), _cost(second, axis), beside))
-    return [dict(zip(("", "A", "B", "B against A"), row, strict=True)) for row in rows]
-
-
-def _cost(point: Point, axis: Axis) -> str:
-    amount = point.first.amounts.get(axis.name)
-    text = axis.text(point.cost(axis.name))
-    return text if amount is None or axis.amount is None else f"{axis.amount(amount)} ({text})"
-
-
-def _points(first: float | None, second: float | None) -> str:
-    return UNKNOWN if first is None or second is None else f"{points_text(second - first)} points"
-
-
-def _ratio(first: float | None, second: float | None) -> str:
-    if not first or second is None:
-        return UNKNOWN
-    return percent_text(second / first) if second <= first else times_text(second / first)

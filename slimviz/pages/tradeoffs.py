@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pruning.methods.registry import METHODS
-from pruning.published import COUNTS_IN_WORDS, Published
+from pruning.published import Published
 from pruning.study import Study
 from slimviz import loaders, theme
 from slimviz import tradeoffs_in_words as words
@@ -20,12 +20,14 @@ from slimviz.frames.budgets import budgets, default_budget
 from slimviz.frames.measured import TEACHER_KEY, Point
 from slimviz.frames.provenance import is_own
 from slimviz.frames.results import study_title, summarise
+from slimviz.frames.tradeoff_rows import network_rows, published_rows
 from slimviz.frames.tradeoffs import CUT, OWN_METHODS, comparable, points_of, siblings
 from slimviz.state import NONE, Parsed, parse_choices
 from slimviz.widgets import parameters
 from slimviz.widgets.appearance import current_palette
 from slimviz.widgets.choices import choose_study
 from slimviz.widgets.difference_card import show_difference
+from slimviz.widgets.downloads import Downloads
 from slimviz.widgets.frame import begin, warn_of_teacher
 from slimviz.widgets.guard import guard
 from slimviz.widgets.navigation import link
@@ -179,12 +181,14 @@ def _explore(view: View, compared: int, left_out: int) -> None:
         chosen = _choose_pair(view)
         by_name = {point.name: point for point in view.points}
         show_difference(by_name.get(chosen[0]), by_name.get(chosen[1]), task)
+    downloads = Downloads("tradeoffs")
     with left, guard("The chart"):
         if drawn:
-            _chart(view, drawn, chosen, sentence)
+            _chart(view, drawn, chosen, sentence, downloads)
         _notes(view, drawn)
     with guard("The table"):
         _tables(view)
+    downloads.offer()
 
 
 def _choose_pair(view: View) -> tuple[str, str]:
@@ -212,7 +216,7 @@ def _choose_pair(view: View) -> tuple[str, str]:
     return pair[0], pair[1]
 
 
-def _chart(view: View, drawn: Sequence[Point], chosen: tuple[str, str], sentence: str) -> None:
+def _chart(view: View, drawn: Sequence[Point], chosen: tuple[str, str], sentence: str, downloads: Downloads) -> None:
     """All networks that have a place, and what their marks mean."""
     task, axis, measure, palette = view.study.task, view.axis, view.measure, current_palette()
     published = axes.published_frame(view.published, axis, measure, task)
@@ -234,8 +238,12 @@ def _chart(view: View, drawn: Sequence[Point], chosen: tuple[str, str], sentence
         most=view.most,
         floor=floor if is_score else 0.0 if measure == "above" else None,
     )
-    st.altair_chart(
-        tradeoff_chart(frames, sides, words.letters_of(chosen), palette),
+    letters = words.letters_of(chosen)
+    downloads.draw(
+        f"{view.title}, {axes.measure_title(task, measure)} against {axis.title}",
+        tradeoff_chart(frames, sides, letters, palette),
+        points,
+        for_files=tradeoff_chart(frames, sides, letters, palette, has_legend=True),
         width="stretch",
         key=CHART,
         on_select=_pick,
@@ -281,50 +289,10 @@ def _notes(view: View, drawn: Sequence[Point]) -> None:
 
 def _tables(view: View) -> None:
     """All of it as tables, to read, sort and download."""
-    task = view.study.task
+    title = view.study.task.title
     with st.expander("The same as a table"):
-        st.dataframe(
-            [
-                {
-                    "Method": point.method.title,
-                    "Kind": theme.FAMILY_TITLES[point.method.family],
-                    "Budget": theme.budget_title(network.budget) if network.budget else "whole",
-                    "Seed": network.seed,
-                    **{
-                        axes.measure_title(task, name): axes.score_text(task, name, network.scores[name])
-                        for name in axes.measures(task)
-                    },
-                    **{axis.title: axis.text(network.costs[axis.name]) for axis in AXES.values()},
-                    "Timed on": network.machine or "",
-                }
-                for point in view.points
-                for network in point.networks
-            ],
-            hide_index=True,
-            alt="Every network that is chosen",
-        )
+        st.dataframe(network_rows(view.points, view.study.task), hide_index=True, alt="Every network that is chosen")
         if view.published:
-            st.markdown(f"Published figures for {theme.plain(task.title)}, of BERT-base and its authors' training")
-            st.dataframe(
-                [_published_line(row) for row in view.published],
-                hide_index=True,
-                alt=f"Every published figure for {task.title}",
-            )
-
-
-def _published_line(row: Published) -> dict[str, str]:
-    return {
-        "Method": row.method,
-        "Kind": row.group,
-        "Metric": row.metric or "not named",
-        "Split": row.split.replace("_", " "),
-        "Score": theme.score_text(row.score),
-        "Dense network": theme.score_text(row.dense),
-        "Share kept": theme.kept_text(row.retention),
-        "Size": theme.percent_text(row.total),
-        "Size of the encoder": theme.percent_text(row.encoder),
-        "Counted": COUNTS_IN_WORDS[row.counts],
-        "Speed, as published": row.speed,
-        "Note": row.note,
-        "Source": row.source,
-    }
+            st.markdown(f"Published figures for {theme.plain(title)}, of BERT-base and its authors' training")
+            alt = f"Every published figure for {title}"
+            st.dataframe(published_rows(view.published), hide_index=True, alt=alt)

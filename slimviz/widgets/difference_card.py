@@ -6,8 +6,8 @@ import streamlit as st
 
 from pruning.data.tasks import Task
 from slimviz import theme
-from slimviz.frames.axes import difference_rows
 from slimviz.frames.measured import Point
+from slimviz.frames.tradeoff_rows import difference_rows
 from slimviz.tradeoffs_in_words import point_title
 
 

@@ -33,17 +33,26 @@ class Downloads:
         self._page = page
         self._drawn: dict[str, _Drawn] = {}
 
-    def draw(self, title: str, chart: alt.LayerChart, data: pd.DataFrame, **settings: Any) -> None:
+    def draw(
+        self,
+        title: str,
+        chart: alt.LayerChart,
+        data: pd.DataFrame,
+        *,
+        for_files: alt.LayerChart | None = None,
+        **settings: Any,
+    ) -> None:
         """Draw a chart on the page, and remember it.
 
         Args:
             title: what it shows, in a few words; no two on a page have the same.
             chart: the chart.
             data: the rows that it draws.
+            for_files: the chart as files hold it, where they need what the page says beside it.
             settings: of `st.altair_chart`.
         """
         st.altair_chart(chart, **settings)
-        self._drawn[title] = _Drawn(chart, data)
+        self._drawn[title] = _Drawn(for_files or chart, data)
 
     def offer(self) -> None:
         """A choice of the charts drawn, and a button a format."""

@@ -119,6 +119,15 @@ def test_letters_mark_the_two_networks_of_the_card(study: Study) -> None:
     assert {row["name"]: row["letter"] for row in rows if row["letter"]} == {"slim-10": "A", "obert-10": "B"}
 
 
+def test_a_file_names_the_methods_which_the_page_does_beside_the_chart(study: Study) -> None:
+    drawn, words = frames(study, "bytes", "metric"), Sides("cost", "score", is_time=False, y_format=".2f")
+    for has_legend in (False, True):
+        spec = tradeoff_chart(drawn, words, {}, LIGHT, has_legend=has_legend).to_dict()
+        colour = layers(spec, "point", opacity=1, filled=True)[0]["encoding"]["color"]
+        assert bool(colour["legend"]) == has_legend
+        assert set(colour["scale"]["domain"]) == set(drawn.points["title"])
+
+
 def test_colours_are_those_of_the_theme(study: Study) -> None:
     drawn = frames(study, "parameters", "metric")
     for ours, theirs in ((LIGHT, DARK), (DARK, LIGHT)):

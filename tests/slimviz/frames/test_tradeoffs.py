@@ -15,6 +15,7 @@ from pruning.variants import TEACHER, slim
 from slimviz.frames import axes
 from slimviz.frames.axes import AXES
 from slimviz.frames.measured import Point
+from slimviz.frames.tradeoff_rows import difference_rows
 from slimviz.frames.tradeoffs import comparable, points_of, siblings
 from slimviz.theme import LIGHT, method_look
 from tests.factories.study_document import add_networks, edit
@@ -177,14 +178,14 @@ def test_published_figures_are_drawn_by_share_kept_where_they_count_what_the_axi
 
 
 def test_a_card_holds_both_and_compares_times_of_one_machine_alone(study: Study, points: dict[str, Point]) -> None:
-    rows = {row[""]: row for row in axes.difference_rows(points["slim-50"], points["slim-10"], study.task)}
+    rows = {row[""]: row for row in difference_rows(points["slim-50"], points["slim-10"], study.task)}
     difference = (points["slim-10"].score("metric") or 0) - (points["slim-50"].score("metric") or 0)
     assert rows["Accuracy"]["B against A"].startswith(f"−{abs(100 * difference):.1f}")
     assert rows["Parameters"]["B"].endswith("(10.0%)")
     assert rows["Milliseconds, batch 32"]["B against A"] == "–"  # one of them was not timed
-    rows = {row[""]: row for row in axes.difference_rows(points["teacher"], points["slim-10"], study.task)}
+    rows = {row[""]: row for row in difference_rows(points["teacher"], points["slim-10"], study.task)}
     assert rows["Milliseconds, batch 32"]["B against A"] == "14.3%"
     (swept,) = points_of({"sst2": study}, [cell_result("sst2", "kwon", 0.1, workers=2)])[-1:]
-    rows = {row[""]: row for row in axes.difference_rows(points["slim-10"], swept, study.task)}
+    rows = {row[""]: row for row in difference_rows(points["slim-10"], swept, study.task)}
     assert rows["Milliseconds, batch 32"]["B against A"] == "another machine"
     assert "networks made at once" in (swept.machine or "")
