@@ -146,8 +146,11 @@ def ask(python: Path, questions: Sequence[Question], home: Path) -> dict[str, An
     Raises:
         subprocess.CalledProcessError: a network does not load; standard error says why.
     """
+    import torch
+
     asked = [[str(one.folder), list(one.texts), one.pairs and list(one.pairs)] for one in questions]
-    environment = {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1", "PATH": os.environ["PATH"]}
+    threads = str(torch.get_num_threads())  # as many as here: the order of sums, and so their last bit, depends on it
+    environment = {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": threads, "PATH": os.environ["PATH"]}
     command = [python, "-I", "-c", QUESTIONER, json.dumps([asked, STRANGERS])]
     done = subprocess.run(
         command, cwd=home, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True
