@@ -121,6 +121,15 @@ def machines_sentence(points: Sequence[Point]) -> str | None:
     )
 
 
+def teachers_sentence(points: Sequence[Point], measure: str, task: Task) -> str | None:
+    """Where networks have teachers that score otherwise, that the metric alone does not compare; None elsewhere."""
+    teachers = [point for point in points if point.method.is_teacher]
+    if measure != "metric" or len(teachers) < 2:
+        return None
+    scores = [f"{point.method.title} {score_text(task, measure, point.score(measure))}" for point in teachers]
+    return f"Not all networks have the same teacher ({listing(scores)}): the share kept is of each one's own."
+
+
 def missing_sentence(missing: Sequence[Point], axis: Axis) -> str | None:
     """Which chosen networks have no place on the axis; None where all have one."""
     titles = list(dict.fromkeys(point.method.title for point in missing if not point.method.is_teacher))

@@ -279,6 +279,8 @@ def _notes(view: View, drawn: Sequence[Point]) -> None:
         for said in words.within_budget(drawn, axis, measure, task, view.most):
             st.markdown(theme.plain(said))
         link("live", "These times are that machine's: measure yours", study=parameters.read("study") or view.study.name)
+    if said := words.teachers_sentence(drawn, measure, task):
+        st.markdown(f":material/warning: {theme.plain(said)}")
     shown = {point.name for point in drawn}
     if said := words.missing_sentence([point for point in view.points if point.name not in shown], axis):
         st.caption(theme.plain(said))

@@ -26,7 +26,7 @@ def cell_result(
     *,
     seed: int = 0,
     score: float = 0.87,
-    teacher: float = 0.905,
+    teacher: float = 0.9,
     metric: str = "accuracy",
     backbone: str = "0" * 64,
     validation: str = "2" * 64,

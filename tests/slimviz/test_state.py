@@ -5,8 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from slimviz.state import Parsed, format_head, head_option_title, parse_choice, parse_choices, parse_density, parse_head
-from slimviz.theme import WORD_JOINER
+from slimviz.state import (
+    Parsed,
+    format_head,
+    head_option_title,
+    parse_choice,
+    parse_choices,
+    parse_density,
+    parse_head,
+    parse_number,
+)
+from slimviz.theme import WORD_JOINER, plain
 from slimviz.widgets import parameters
 
 
@@ -52,6 +61,14 @@ def test_densities_are_budgets_or_numbers() -> None:
     assert parse_density("flops-25", 1, ["10", "flops-25"], "10") == Parsed("flops-25")
     assert parse_density("0.5", 1, ["0.5"], "0.5") == Parsed("0.5")  # stored, however small
     assert parse_density("07.30", 1, ["10"], "10") == Parsed("7.3")
+
+
+@pytest.mark.parametrize("raw", ["", "soon", "0.001", "nan", "inf"])
+def test_numbers_outside_their_bounds_fall_back(raw: str) -> None:
+    assert parse_number("Milliseconds", "2.50", 0.01, 100, 4) == Parsed(2.5)
+    parsed = parse_number("Milliseconds", raw, 0.01, 100, 4)
+    assert parsed.value == 4
+    assert parsed.problem == f'Milliseconds "{plain(raw)}": expected a number from 0.01 to 100; showing 4.'
 
 
 @pytest.mark.parametrize("raw", ["0-1", "1-0", "7-1", "1-13", "3", "3-", "a-b", "3-4-5", "99999-1", "٣-٤"])

@@ -96,6 +96,7 @@ def test_rivals_are_compared_but_not_in_milliseconds_of_another_machine(
     assert "and the best of zeros is Optimal BERT Surgeon at 10% (0.880, 120 ms)" in words
     assert "come from 2 different measurements and do not compare across them" in words
     assert words.count("the best is") == 2
+    assert "Not all networks have the same teacher (Teacher 0.905 and Teacher of the sweep 0.900)" in words
     assert "Of other methods for SST-2, 1 result is left out" in words
     assert "magnitude-10.json: not a sweep's result" in words
     assert COMMAND not in words
