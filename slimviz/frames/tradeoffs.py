@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from pruning.bert.counts import count_parameters
+from pruning.measure.scoring import Score
 from pruning.measure.storage import HALF_BYTES
 from pruning.methods.registry import METHODS
 from pruning.study import Result, Speed, Study
@@ -162,11 +163,7 @@ def _swept(result: CellResult, method: Method) -> Network:
         method=method,
         budget=result.cell.budget.name,
         seed=seed,
-        scores={
-            "metric": next(iter(score.metrics.values())),
-            "kept": score.retention,
-            "above": score.retention_above_floor,
-        },
+        scores=_swept_scores(score),
         costs={
             "parameters": result.density,
             "encoder": result.encoder_density,
@@ -194,11 +191,7 @@ def _swept_teacher(result: CellResult, method: Method) -> Network:
         method=method,
         budget=None,
         seed=None,
-        scores={
-            "metric": next(iter(score.metrics.values())),
-            "kept": score.retention,
-            "above": score.retention_above_floor,
-        },
+        scores=_swept_scores(score),
         costs={
             **dict.fromkeys(("parameters", "encoder", "bytes", "flops"), 1.0),
             **{f"ms-{batch}": times.get(batch) for batch in BATCHES},
@@ -212,6 +205,14 @@ def _swept_teacher(result: CellResult, method: Method) -> Network:
         machine=_swept_machine(result) if times else None,
         interval=None,
     )
+
+
+def _swept_scores(score: Score) -> dict[str, float | None]:
+    return {
+        "metric": next(iter(score.metrics.values())),
+        "kept": score.retention,
+        "above": score.retention_above_floor,
+    }
 
 
 def _fastest(result: CellResult, batch: int) -> float | None:
