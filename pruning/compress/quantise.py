@@ -29,3 +29,10 @@ def dynamic_int8(model: Any) -> Any:
         except (ImportError, RuntimeError, NotImplementedError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
             raise MeasureError(f"dynamic int8: torch {torch.__version__} cannot do it here ({reason})") from None
+
+
+def int8_weights(model: Any) -> frozenset[str]:
+    """Names of the tensors that `dynamic_int8` stores in a byte a value: the matrices of linear layers."""
+    import torch
+
+    return frozenset(f"{name}.weight" for name, part in model.named_modules() if type(part) is torch.nn.Linear)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from typing import Any, Literal, NamedTuple
 
 from pruning.measure.cost import index_buffers, saved_tensors
@@ -12,6 +13,8 @@ Layout = Literal["dense", "bitmap", "csr"]
 LAYOUTS: tuple[Layout, ...] = ("dense", "bitmap", "csr")
 OF_A_LAYER = re.compile(r"\blayers?\.\d")
 HALF_BYTES = 2  # of a stored value
+INT8_BYTES = 1  # of one in int8
+SCALE_BYTES = 8  # of a tensor in int8: its scale and its zero point
 ROW_BYTES = 4  # of a row's place among the values (CSR)
 NARROW, NARROW_BYTES, WIDE_BYTES = 65_536, 2, 4  # so many columns are numbered by two bytes, more of them by four
 TOGETHER = (1, 4)  # values in a row that have one place: each its own, or fours, stored where one of them is not 0
@@ -28,7 +31,7 @@ class Stored(Record, frozen=True, kw_only=True):
         encoder_nonzero: likewise.
         values: numbers that are stored.
         index_bytes: what says where they belong.
-        bytes: values and indices.
+        bytes: values and indices, scales of what is in int8.
     """
 
     layout: Layout
@@ -41,21 +44,25 @@ class Stored(Record, frozen=True, kw_only=True):
     bytes: Positive
 
 
-def stored(model: Any, value_bytes: int = HALF_BYTES) -> Stored:
+def stored(model: Any, value_bytes: int = HALF_BYTES, int8: Collection[str] = ()) -> Stored:
     """Count a network's tensors as ``save_pretrained`` would save them, shared ones once.
 
     Args:
         model: any network; what its tensors are called says which are a layer's.
         value_bytes: of one value.
+        int8: names of tensors in int8, a byte a value.
     """
     found = {name: tensor for name, tensor in saved_tensors(model).items() if tensor.is_floating_point()}
+    widths = {name: INT8_BYTES if name in int8 else value_bytes for name in found}
+    beside = index_buffers(model)[1]
+    scales = SCALE_BYTES * sum(name in int8 for name in found)
     counts = {name: (tensor.numel(), int(tensor.count_nonzero())) for name, tensor in found.items()}
     encoder = [counted for name, counted in counts.items() if OF_A_LAYER.search(name)]
     sizes = []
     for layout in LAYOUTS:
-        ways = [min(places(tensor, layout), key=lambda way: way.bytes(value_bytes)) for tensor in found.values()]
-        whole = Places(sum(way.values for way in ways), sum(way.index_bytes for way in ways) + index_buffers(model)[1])
-        sizes.append((whole.bytes(value_bytes), layout, whole))
+        ways = [(_smallest(places(tensor, layout), widths[name]), widths[name]) for name, tensor in found.items()]
+        taken = Places(sum(way.values for way, _ in ways), beside + sum(way.index_bytes for way, _ in ways))
+        sizes.append((scales + beside + sum(way.bytes(width) for way, width in ways), layout, taken))
     size, layout, taken = min(sizes, key=lambda row: row[0])
     return Stored(
         layout=layout,
@@ -78,6 +85,10 @@ class Places(NamedTuple):
     def bytes(self, value_bytes: int) -> int:
         """Of both."""
         return value_bytes * self.values + self.index_bytes
+
+
+def _smallest(ways: Iterable[Places], value_bytes: int) -> Places:
+    return min(ways, key=lambda way: way.bytes(value_bytes))
 
 
 def places(tensor: Any, layout: Layout) -> list[Places]:

@@ -22,6 +22,8 @@ class Made:
         history: what all training that was the method's own reported; the teacher's is not.
         note: what a reader of its numbers must know, such as a budget that the method cannot reach.
         kernels: name -> the same network as another kernel runs it, to be timed beside the dense one.
+        runs: what answers and is timed, where that is not `model` itself but the same in smaller numbers.
+        int8: names of `model`'s tensors that `runs` stores in a byte a value.
     """
 
     model: Any
@@ -29,6 +31,8 @@ class Made:
     history: list[dict[str, Any]]
     note: str = ""
     kernels: Mapping[str, Any] = field(default_factory=dict)
+    runs: Any = None
+    int8: frozenset[str] = frozenset()
 
     @property
     def steps(self) -> int:
@@ -40,7 +44,8 @@ class Made:
 
     def network(self, shared: Shared) -> Network:
         """Ready to answer."""
-        return Network(self.model, self.tokenizer, shared.context.config.max_length)
+        running = self.model if self.runs is None else self.runs
+        return Network(running, self.tokenizer, shared.context.config.max_length)
 
 
 def made_of(recovered: Recovered, note: str = "", earlier: list[dict[str, Any]] | None = None) -> Made:

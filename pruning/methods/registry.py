@@ -66,7 +66,9 @@ METHODS: dict[str, Method] = {
             Method(sparse.name, "pruning.methods.sparse", "unstructured", sparse.title, {"name": sparse.name})
             for sparse in SPARSE_METHODS.values()
         ),
+        Method("slim-quantised", "pruning.methods.quantised", "structural", "SlimViz, int8", {"pruned": True}),
         Method("decomposition", "pruning.methods.decomposition", "other", "Matrices decomposed (DRONE, SVD-LLM)"),
         Method("shared-layers", "pruning.methods.one_layer", "other", "One layer for all (ALBERT)"),
+        Method("quantised", "pruning.methods.quantised", "other", "Nothing cut, int8", {"pruned": False}),
     )
 }

@@ -83,7 +83,7 @@ def measured(
 ) -> CellResult:
     """A network that was made, in numbers; `seconds` are the method's own and the shared ones."""
     context = shared.context
-    network = made.network(shared)
+    network = made.network(shared)  # what answers and is timed; `made.model` is what is counted
     teacher = Network(shared.teacher.model, context.tokenizer, context.config.max_length)
     length = min(FLOP_LENGTH, network.max_length)
     here, first = environment(), next(iter(context.data.validation.values()))
@@ -102,10 +102,10 @@ def measured(
         ),
         floor=floor(context.task, first.labels),
         scores=_scores(cell, shared, teacher, network),
-        weights_sha256=_sha256(network.model),
-        stored=stored(network.model),
+        weights_sha256=_sha256(made.model),
+        stored=stored(made.model, int8=made.int8),
         teacher_stored=stored(teacher.model),
-        flops=Flops(length, flops_by_torch(network.model, 1, length)),
+        flops=Flops(length, flops_by_torch(made.model, 1, length)),
         teacher_flops=Flops(length, flops_by_torch(teacher.model, 1, length)),
         size_bytes=_size(network),
         steps=made.steps,
