@@ -10,14 +10,14 @@ Runs no network: every number is read from ``study.json``, and a broken study is
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `python benchmarks/results_table.py` works as well
-from pruning.errors import SlimVizError, StoreError
+from benchmarks.sections import act, add_actions
+from pruning.errors import StoreError
 from pruning.measure.ablation import MARGIN, Ablation
 from pruning.measure.intervals import retention, retention_above_floor
 from pruning.study import BUNDLED, BrokenStudy, DataRecord, Result, Study, list_studies
@@ -40,7 +40,7 @@ from slimviz.theme import (
     times_text,
 )
 
-BEGIN, END = "<!-- results -->", "<!-- /results -->"
+SECTION = "results"
 EMPTY = "No studies are stored in `assets/studies` yet."
 LENGTH = 32  # tokens at which FLOPs are counted and speed-ups quoted
 OPTIONAL = ("Over seeds", "No training", "Size")  # columns that are left out where no study has anything for them
@@ -389,47 +389,13 @@ def _minutes(seconds: dict[str, float]) -> list[str]:
     return [f"minutes spent: {', '.join(spent)}"] if spent else []
 
 
-def between_markers(text: str, where: str) -> str:
-    """What a document has between its markers."""
-    return _section(text, where)[1].strip("\n")
-
-
-def replaced(text: str, results: str, where: str) -> str:
-    """A document with other results between its markers."""
-    section = _section(text, where)
-    return f"{text[: section.start()]}{BEGIN}\n{results}\n{END}{text[section.end() :]}"
-
-
-def _section(text: str, where: str) -> re.Match[str]:
-    match = re.search(rf"{re.escape(BEGIN)}(.*?){re.escape(END)}", text, re.DOTALL)
-    if match is None:
-        raise StoreError(f"{where}: has no section between {BEGIN} and {END}")
-    return match
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print, write or check; the exit code."""
     parser = argparse.ArgumentParser(description="The README's results, from the stored studies alone.")
     parser.add_argument("--studies", type=Path, default=BUNDLED, help="folder of studies (default: the bundled ones)")
-    action = parser.add_mutually_exclusive_group()
-    action.add_argument("--write", type=Path, metavar="FILE", help="put them between this file's markers")
-    action.add_argument("--check", type=Path, metavar="FILE", help="exit code 1 unless the file says the same")
+    add_actions(parser)
     options = parser.parse_args(arguments)
-    try:
-        results = results_text(read_studies(options.studies))
-        if options.write:
-            text = options.write.read_text(encoding="utf-8")
-            options.write.write_text(replaced(text, results, str(options.write)), encoding="utf-8")
-        elif options.check:
-            same = between_markers(options.check.read_text(encoding="utf-8"), str(options.check)) == results
-            print(f"{options.check}: {'up to date' if same else 'differs; write it anew with --write'}")
-            return 0 if same else 1
-        else:
-            print(results)
-    except (SlimVizError, OSError) as error:
-        print(f"results_table: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return act(options, SECTION, lambda: results_text(read_studies(options.studies)), "results_table")
 
 
 if __name__ == "__main__":

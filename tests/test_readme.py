@@ -14,6 +14,7 @@ import pandas
 import pytest
 
 from benchmarks import results_table
+from benchmarks.sections import begin, between_markers, end
 from pruning.cli.main import build_parser
 from pruning.data import load_examples
 from pruning.study import read_study
@@ -34,7 +35,7 @@ def text_of(document: str) -> str:
 
 
 def without_results(text: str) -> str:
-    return re.sub(f"{results_table.BEGIN}.*?{results_table.END}", "", text, flags=re.DOTALL)
+    return re.sub(r"<!-- (\w+) -->.*?<!-- /\1 -->", "", text, flags=re.DOTALL)
 
 
 def listed_paths() -> dict[str, str]:
@@ -125,7 +126,7 @@ def test_every_benchmark_is_described_and_opens_with_its_command() -> None:
     described = text_of("benchmarks/README.md")
     modules = sorted((ROOT / "benchmarks").glob("*.py"))
     commands = [module for module in modules if "__main__" in module.read_text(encoding="utf-8")]
-    assert [module.stem for module in modules if module not in commands] == ["dashboard"]
+    assert [module.stem for module in modules if module not in commands] == ["dashboard", "sections"]
     for module in commands:
         assert f"python -m benchmarks.{module.stem}" in described, module.name
         opening = module.read_text(encoding="utf-8").split('"""')[1]
@@ -180,7 +181,7 @@ def test_results_are_those_of_the_stored_studies(tmp_path: Path) -> None:
 
 
 def test_no_command_of_a_result_holds_a_path_of_one_machine() -> None:
-    for arguments in commands("pruning", results_table.between_markers(README, "README.md")):
+    for arguments in commands("pruning", between_markers(README, results_table.SECTION, "README.md")):
         assert [word for word in arguments if word.startswith(("/", "~", ".."))] == []
 
 
@@ -284,7 +285,9 @@ def test_the_script_writes_checks_and_refuses(tmp_path: Path) -> None:
     studies = tmp_path / "studies"
     write_study(studies, "sst2")
     document = tmp_path / "document.md"
-    document.write_text(f"before\n\n{results_table.BEGIN}\n{results_table.END}\n\nafter\n", encoding="utf-8")
+    document.write_text(
+        f"before\n\n{begin(results_table.SECTION)}\n{end(results_table.SECTION)}\n\nafter\n", encoding="utf-8"
+    )
 
     def run(*arguments: str) -> int:
         return results_table.main(["--studies", str(studies), *arguments])
