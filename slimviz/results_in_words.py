@@ -49,7 +49,7 @@ def overview_headline(rows: Sequence[Summary], budget: str, margin: float) -> st
         return f"No study has results at {of_one} yet."
     if not judged:
         return f"At {of_several} nothing can be said of {listing(weak)}: a teacher is not clearly above its floor."
-    without = f" Left out: {listing(weak)} (teacher near its floor)." if weak else ""
+    without = f" Left out: {listing(weak)} (teacher not clearly above its floor)." if weak else ""
     if unlabelled:
         has = "has no labels and is" if len(unlabelled) == 1 else "have no labels and are"
         without += f" {listing([row.title for row in unlabelled])} {has} left out."

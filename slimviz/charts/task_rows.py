@@ -82,7 +82,7 @@ def verdict_words(row: Summary, margin: float) -> str:
         Verdict.FINE: f"no loss beyond {margin:g}",
         Verdict.LOST: "lost",
         Verdict.UNSURE: "can't tell",
-        Verdict.WEAK: "teacher near its floor",
+        Verdict.WEAK: "teacher not above floor",
         Verdict.UNLABELLED: "no labels: agreement",
         Verdict.MISSING: f"no result at {budget_title(row.budget)}",
     }[verdict(row, margin)]

@@ -41,7 +41,7 @@ def test_the_headline_sorts_tasks_and_leaves_weak_teachers_out(judged: list[Summ
     assert text == (
         "At 10% of their teachers' parameters, 1 of 3 tasks shows no loss beyond 3 points; lost: MRPC; can't tell: "
         "CoLA; the worst that an interval leaves possible is −9.0 (MRPC). 7.0× as fast at batch 32 on average. Left "
-        "out: RTE (teacher near its floor)."
+        "out: RTE (teacher not clearly above its floor)."
     )
     assert "%" not in text.replace("10%", "")  # no shares of shares
     assert "3 of 3 tasks show no loss beyond 10 points" in results_in_words.overview_headline(judged, "10", 10)

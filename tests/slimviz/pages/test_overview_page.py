@@ -73,7 +73,7 @@ def test_no_share_above_all_and_no_figure_of_a_weak_teacher(open_page: Callable[
     assert "keeps all" in plain
     assert list(page.table[0].value["Kept above floor"]) == ["–"] * 4
     assert "nothing can be said of RTE" in plain
-    assert "teacher near its floor" in rows(page)
+    assert "teacher not above floor" in rows(page)
 
 
 def test_the_margin_is_the_visitor_s(open_page: Callable[..., AppTest]) -> None:
