@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parent.parent
 # As a user does in a checkout; a port follows.
@@ -35,6 +35,14 @@ ARGUMENTS = (
     "--disable-quic",
     "--no-first-run",
 )
+
+
+CHARTS_ARE_DRAWN = """() =>
+    !document.querySelector('[data-testid=stSkeleton]') &&
+    [...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(
+        e => e.querySelector('canvas.marks, svg.marks [role=graphics-symbol]')) &&
+    [...document.querySelectorAll('[data-testid=stPlotlyChart]')].every(e => e.querySelector('.main-svg'))
+"""
 
 
 class NotStarted(Exception):
@@ -115,3 +123,11 @@ def open_browser(program: str | None = None) -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def settle(page: Page) -> None:
+    """Wait until the script has run and the page has drawn what it sent."""
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    page.wait_for_function("() => !document.querySelector('[data-stale=\"true\"]')")
+    page.wait_for_function(CHARTS_ARE_DRAWN)
+    page.wait_for_timeout(300)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks.dashboard import NotStarted, open_browser, running_dashboard
+from benchmarks.dashboard import NotStarted, open_browser, running_dashboard, settle
 from pruning.data.tasks import get_task
 from tests.factories.synthetic_study import bert_shape, write_study
 
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 DESKTOP, PHONE = (1280, 720), (390, 844)
-CHARTS_ARE_DRAWN = """() =>
-    !document.querySelector('[data-testid=stSkeleton]') &&
-    [...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(
-        e => e.querySelector('canvas.marks, svg.marks [role=graphics-symbol]')) &&
-    [...document.querySelectorAll('[data-testid=stPlotlyChart]')].every(e => e.querySelector('.main-svg'))
-"""
 WAIT_MS = 60_000  # generous: the machine may be busy with other things
 
 
@@ -122,14 +116,6 @@ def _complaint(message: Any) -> list[str]:
 def _refusal(answer: Any) -> list[str]:
     """Answers of servers that say no, or that there is nothing."""
     return [f"{answer.status} {answer.url}"] if answer.status >= 400 else []
-
-
-def settle(page: Page) -> None:
-    """Wait until the script has run and the page has drawn what it sent."""
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
-    page.wait_for_function("() => !document.querySelector('[data-stale=\"true\"]')")
-    page.wait_for_function(CHARTS_ARE_DRAWN)
-    page.wait_for_timeout(300)
 
 
 def wait_for_parameter(page: Page, name: str, value: str) -> None:
