@@ -144,6 +144,29 @@ def format_head(head: tuple[int, int] | None) -> str:
     return NONE if head is None else f"{head[0] + 1}-{head[1] + 1}"
 
 
+def parse_heads(raw: str | None, there: Collection[tuple[int, int]], whose: str) -> Parsed[tuple[tuple[int, int], ...]]:
+    """Heads as the URL writes them ("6-6,3-1", counted from 1): sorted, as numbers counted from 0.
+
+    Args:
+        raw: text from the URL; None where it says nothing.
+        there: the heads that there are, counted from 0.
+        whose: the network, for the message ("the teacher").
+    """
+    words = [] if raw is None or raw == NONE else [word for word in raw.split(",") if word]
+    by_text = {format_head(head): head for head in there}
+    found = tuple(sorted({by_text[word] for word in words if word in by_text}))
+    unknown = [word for word in words if word not in by_text]
+    if not unknown:
+        return Parsed(found)
+    expected = "expected layer-head, counted from 1, of heads that it has"
+    return Parsed(found, f"No head {quoted(','.join(unknown))} in {plain(whose)}: {expected}; left out.")
+
+
+def format_heads(heads: Collection[tuple[int, int]]) -> str:
+    """The inverse of `parse_heads`."""
+    return ",".join(map(format_head, sorted(heads))) or NONE
+
+
 def head_option_title(option: str) -> str:
     """A head in the URL's form, as a person reads it."""
     return "no head" if option == NONE else head_title(*(int(part) - 1 for part in option.split("-")))

@@ -1,17 +1,16 @@
 """Heads gated off in the order of each criterion, and what the network scores then: see `ablation`.
 
-A head that is off is cut (the law of `compress.shrink`: that is the same network), so what is off costs nothing.
+A head that is off is cut (the law of `compress.without_heads`: that is the same network), so what is off costs nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from pruning.bert.shapes import Site
 from pruning.data.examples import Examples
 from pruning.data.tasks import Task
 from pruning.importance.factors import ImportanceFactors
@@ -115,24 +114,20 @@ def _scorer(network: Network, ground: Ground) -> Callable[[frozenset[int]], floa
     from pruning.bert.gates import read_factors
     from pruning.bert.model import bert_shape, read_weights
     from pruning.bert.slim_layer import slim_layers
-    from pruning.compress.shrink import cut_context, drop_empty, fold_factors
-    from pruning.slimbert import from_weights
+    from pruning.compress.shrink import fold_factors
+    from pruning.compress.without_heads import without_heads
+    from pruning.slimbert import from_bert
 
-    shape, weights = bert_shape(network.model), read_weights(network.model)
+    weights = read_weights(network.model)
     if slim_layers(network.model):
         weights = fold_factors(weights, read_factors(network.model))
+    whole = from_bert(network.model, weights)
+    heads = bert_shape(network.model).heads
     encoded = network.encode(ground.examples)
-    labels = dict(enumerate(ground.task.labels or ("score",)))
-    problem = "regression" if ground.task.is_regression else "single_label_classification"
     kind = torch.device(network.device).type
 
     def score(off: frozenset[int]) -> float:
-        on = np.ones(shape.layers * shape.heads, dtype=bool)
-        on[list(off)] = False
-        context = np.repeat(on, shape.head_size).reshape(shape.units(Site.ATTENTION_CONTEXT))
-        cut = drop_empty(cut_context(weights, context))
-        model: Any = from_weights(cut, id2label=labels, problem_type=problem, original=shape)
-        model = model.to(network.device)
+        model = without_heads(whole, [divmod(number, heads) for number in off])
         with torch.autocast(kind, torch.bfloat16, enabled=ground.precision == "bfloat16"):
             logits = encoded_logits(model, encoded, device=network.device, few_lengths=True)
         return metrics(ground.task, logits, ground.examples.labels)[ground.task.main_metric]

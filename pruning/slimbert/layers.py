@@ -55,7 +55,10 @@ class SlimAttention(Reader):
     def forward(
         self, hidden: torch.Tensor, mask: torch.Tensor | None, gates: torch.Tensor | None, wants_weights: bool
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """(batch, tokens, hidden), mask (batch, 1, 1, tokens) to add, gates (original heads,) -> same, attention."""
+        """(batch, tokens, hidden), mask (batch, 1, 1, tokens) to add, gates (original heads,) -> same, attention.
+
+        Gates may also be (batch, original heads).
+        """
         if not self.heads:
             return self.norm(hidden + self.output.bias), None
         context, weights = self.context(hidden, mask, gates, wants_weights)
@@ -83,7 +86,7 @@ class SlimAttention(Reader):
         else:  # the fused kernel needs equal widths and gives no maps
             context = functional.scaled_dot_product_attention(query, key, value, mask, scale=self.scale)
         if gates is not None:
-            context = context * gates[self.kept_heads].view(1, -1, 1, 1)
+            context = context * gates[..., self.kept_heads].view(-1, self.heads, 1, 1)
         return context.transpose(1, 2).reshape(batch, tokens, self.heads * self.value_width), weights
 
     def attend(self, query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:

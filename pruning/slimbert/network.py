@@ -80,7 +80,8 @@ class SlimBertModel(SlimBertPreTrainedModel):
             output_hidden_states: also return the embeddings' and each layer's output.
             output_attentions: also return each layer's (batch, surviving heads, tokens, tokens), or None for a layer
                 without attention.
-            head_gates: (layers, original heads), multiplied into each surviving head's context.
+            head_gates: (layers, original heads), or (batch, layers, original heads) for each example's own, multiplied
+                into each surviving head's context.
             return_dict: False for a plain tuple.
         """
         if input_ids is not None and inputs_embeds is None:
@@ -96,7 +97,7 @@ class SlimBertModel(SlimBertPreTrainedModel):
         states: list[torch.Tensor] = [hidden]
         attentions: list[torch.Tensor | None] = []
         for index, layer in enumerate(self.layers):
-            gates = None if head_gates is None else head_gates[index]
+            gates = None if head_gates is None else head_gates[..., index, :]
             hidden, weights = layer(hidden, mask, gates, bool(wants_weights))
             states.append(hidden)
             attentions.append(weights)
@@ -111,7 +112,7 @@ class SlimBertModel(SlimBertPreTrainedModel):
     def _check_gates(self, head_gates: torch.Tensor) -> None:
         heads = (self.config.original or {}).get("heads", head_gates.shape[-1])
         expected = (len(self.layers), heads)
-        if tuple(head_gates.shape) != expected:
+        if tuple(head_gates.shape[-2:]) != expected or head_gates.ndim > 3:
             raise SlimVizError(f"head_gates: shape {tuple(head_gates.shape)}, expected (layers, heads) {expected}")
 
 

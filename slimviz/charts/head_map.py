@@ -1,6 +1,8 @@
-"""Layer x head maps: how many tasks keep a head, one task's importance, and the difference of two tasks."""
+"""Layer x head maps: tasks that keep a head, one task's importance, the difference of two, and a network to cut."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -9,6 +11,8 @@ from slimviz.charts.scales import AXIS_HEIGHT, PADDING, STRONG, Bounds, divergin
 from slimviz.theme import CUT_MARK, Palette
 
 CLICK = "head_click"  # name of the selection that a click makes
+GONE_MARK = "·"  # where a network has no head
+STATES = {"on": "at work", "cut": "cut by you", "gone": "removed by slimming"}
 ROW_HEIGHT = 22
 Head = tuple[int, int]  # layer and head, from 1
 
@@ -94,8 +98,35 @@ def difference_map(
     return _map(frame, colour, tooltip, chosen, palette)
 
 
+def surgery_map(heads: pd.DataFrame, bounds: Bounds, palette: Palette) -> alt.LayerChart:
+    """One network's heads to cut and restore by clicks: "×" on what the visitor cut, "·" where slimming left none.
+
+    Args:
+        heads: columns layer, head, shade, state, rank (see `surgery_frame`).
+        bounds: of the shades.
+        palette: the theme's colours.
+    """
+    marks = {"on": "", "cut": CUT_MARK, "gone": GONE_MARK}
+    frame = heads.assign(mark=[marks[state] for state in heads["state"]])
+    frame["words"] = [STATES[state] for state in heads["state"]]
+    on = heads["state"] == "on"
+    frame["side"] = [value / (bounds[1] if value > 0 else -bounds[0]) for value in heads["shade"].where(on, 0.0)]
+    colour = alt.condition(
+        "datum.state == 'on'",
+        alt.Color("shade:Q", legend=None, scale=importance_scale(bounds, palette)),
+        alt.value(palette.surface),
+    )
+    tooltip = [
+        alt.Tooltip("layer:O"),
+        alt.Tooltip("head:O"),
+        alt.Tooltip("words:N", title="here"),
+        alt.Tooltip("rank:N"),
+    ]
+    return _map(frame, colour, tooltip, None, palette)
+
+
 def _map(
-    frame: pd.DataFrame, colour: alt.Color, tooltip: list[alt.Tooltip], chosen: Head | None, palette: Palette
+    frame: pd.DataFrame, colour: Any, tooltip: list[alt.Tooltip], chosen: Head | None, palette: Palette
 ) -> alt.LayerChart:
     frame = frame.assign(chosen=[head == chosen for head in zip(frame["layer"], frame["head"], strict=True)])
     axis = {"ticks": False, "domain": False, "labelOverlap": "parity", "labelFlush": False}

@@ -21,6 +21,7 @@ from slimviz.widgets.frame import warn_of_teacher
 from slimviz.widgets.guard import guard
 from slimviz.widgets.networks import Choice
 from slimviz.widgets.pinned_head import show_pinned_head
+from slimviz.widgets.surgery import show_surgery
 
 EXAMPLES_SHOWN = 8
 LONGEST_TITLE = 80  # characters of a column's name above its field
@@ -57,6 +58,8 @@ def render() -> None:
     answers = _ask(choice, [text.text for text in cleaned])
     notes = [note for text in cleaned for note in text.notes]
     _show(choice, answers, [text.text for text in cleaned], notes, examples)
+    if any(answer.is_readable for answer in answers):
+        show_surgery(choice, [text.text for text in cleaned], examples)
 
 
 # Asking

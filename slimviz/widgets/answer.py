@@ -25,14 +25,7 @@ def label_text(task: Task, number: int) -> str:
 
 def sentence(task: Task, answers: Sequence[Answer]) -> str:
     """What the answers say together, as Markdown."""
-    said = []
-    for answer in answers:
-        if answer.probabilities is None or task.labels is None or answer.label is None:
-            said.append(f"**{answer.score:.2f}**")
-        else:
-            label = theme.plain(label_text(task, answer.label))
-            toss_up = ", a toss-up" if is_toss_up(answer.probabilities) else ""
-            said.append(f"**{label}** ({probability_text(max(answer.probabilities))}{toss_up})")
+    said = [said_by(task, answer) for answer in answers]
     if len(answers) == 1:
         return f"{networks.name(answers[0].variant)} says {said[0]}."
     teacher, slim = answers
@@ -44,6 +37,14 @@ def sentence(task: Task, answers: Sequence[Answer]) -> str:
     else:
         agreement = f"They disagree: the teacher says {said[0]}, the slim network {said[1]}."
     return f"{agreement} {speed_sentence(teacher, slim)}"
+
+
+def said_by(task: Task, answer: Answer) -> str:
+    """One network's label with its probability, or its score, as Markdown."""
+    if answer.probabilities is None or task.labels is None or answer.label is None:
+        return f"**{answer.score:.2f}**"
+    toss_up = ", a toss-up" if is_toss_up(answer.probabilities) else ""
+    return f"**{theme.plain(label_text(task, answer.label))}** ({probability_text(max(answer.probabilities))}{toss_up})"
 
 
 def probability_text(share: float) -> str:
@@ -64,14 +65,20 @@ def is_timed(answers: Sequence[Answer]) -> bool:
     return min(answer.runs for answer in answers) >= FEWEST_RUNS
 
 
-def speed_sentence(teacher: Answer, slim: Answer) -> str:
-    """How much faster the slim network was, where that was timed often enough to mean something."""
+def speed_sentence(teacher: Answer, slim: Answer, who: str = "Slim") -> str:
+    """How much faster the slim network was, where that was timed often enough to mean something.
+
+    Args:
+        teacher: what the other is compared with.
+        slim: the other one.
+        who: answered, as the sentence begins.
+    """
     if not is_timed((teacher, slim)):
         return "This machine is too busy to compare their speed on one text; the Live page measures it."
     ratio = teacher.latency_ms / slim.latency_ms
     if ratio >= 1.05:
-        return f"Slim answered {theme.times_text(ratio)} as fast."
-    return "Both took about as long." if ratio > 0.95 else f"Slim took {theme.times_text(1 / ratio)} as long."
+        return f"{who} answered {theme.times_text(ratio)} as fast."
+    return "Both took about as long." if ratio > 0.95 else f"{who} took {theme.times_text(1 / ratio)} as long."
 
 
 def bars(task: Task, answer: Answer, colour: str, track: str) -> str:

@@ -8,11 +8,13 @@ from streamlit.testing.v1 import AppTest
 from slimviz.state import (
     Parsed,
     format_head,
+    format_heads,
     head_option_title,
     parse_choice,
     parse_choices,
     parse_density,
     parse_head,
+    parse_heads,
     parse_number,
 )
 from slimviz.theme import WORD_JOINER, plain
@@ -203,3 +205,18 @@ def test_clicks_are_told_apart_from_what_was_selected_before(monkeypatch: pytest
     ):
         session["map"] = {"selection": {"click": selected}}
         assert parameters.clicked("map", "click") == expected
+
+
+def test_several_heads_are_sorted_and_those_that_are_not_there_left_out() -> None:
+    there = [(0, 0), (2, 0), (5, 5)]
+    for raw in (None, "none", ""):
+        assert parse_heads(raw, there, "the teacher") == Parsed(())
+    parsed = parse_heads("6-6,3-1,6-6", there, "the teacher")
+    assert parsed == Parsed(((2, 0), (5, 5)))
+    assert format_heads(parsed.value) == "3-1,6-6"
+    assert format_heads(()) == "none"
+    for wrong in ("2-1", "x", "0-1", "1-1-1", "<b>"):
+        parsed = parse_heads(f"1-1,{wrong}", there, "the slim network")
+        assert parsed.value == ((0, 0),)
+        assert parsed.problem is not None
+        assert "in the slim network: expected layer-head" in parsed.problem

@@ -142,6 +142,11 @@ def test_head_gates(tiny_bert: Any, tiny_shape: BertShape, tiny_inputs: Inputs) 
     found = slimbert.dense_from_bert(tiny_bert)(**tiny_inputs, head_gates=half).logits
     torch.testing.assert_close(found, tiny_bert(**tiny_inputs).logits, atol=1e-5, rtol=0)
     torch.testing.assert_close(network(**tiny_inputs).logits, answer)  # a call's argument leaves no trace
+    each = torch.stack([torch.ones(2, 2), gates, torch.rand(2, 2)])  # every example its own
+    together = network(**tiny_inputs, head_gates=each).logits
+    for number, own in enumerate(each):
+        alone = network(**tiny_inputs, head_gates=own).logits[number]
+        torch.testing.assert_close(together[number], alone, atol=1e-6, rtol=0)
     with pytest.raises(SlimVizError, match=r"head_gates: shape \(2, 1\), expected \(layers, heads\) \(2, 2\)"):
         network(**tiny_inputs, head_gates=torch.ones(2, 1))
 

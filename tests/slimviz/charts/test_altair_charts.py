@@ -11,13 +11,14 @@ from pruning.bert.shapes import Site
 from pruning.selection.budget import Budget
 from pruning.selection.select import Selection, select
 from pruning.study import Study, load_factors, load_masks
-from slimviz.charts.head_map import CLICK, difference_map, head_map
+from slimviz.charts.head_map import CLICK, GONE_MARK, difference_map, head_map, surgery_map
 from slimviz.charts.layer_bars import CLICK as BAR_CLICK
 from slimviz.charts.layer_bars import layer_bars
-from slimviz.charts.scales import importance_bounds
+from slimviz.charts.scales import RANK_BOUNDS, importance_bounds
 from slimviz.charts.similarity_map import similarity_map
 from slimviz.charts.site_bars import site_bars
 from slimviz.frames.heads import HeadStudy, difference_frame, head_frame, similarity_frame
+from slimviz.frames.surgery import surgery_frame
 from slimviz.frames.survival import layer_frame, site_frame, survival_frame
 from slimviz.theme import CUT_MARK, DARK, LIGHT, PALETTES
 
@@ -50,6 +51,26 @@ def heads(studies: dict[str, Study]) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def selection(studies: dict[str, Study]) -> Selection:
     return select(load_factors(studies["sst2"]), Budget("total_density", 0.1))
+
+
+def test_surgery_map_tells_what_the_visitor_cut_from_what_slimming_removed(
+    heads: pd.DataFrame, studies: dict[str, Study]
+) -> None:
+    one, there = heads[heads["study"] == "sst2"], [(0, 0), (3, 4), (5, 11)]
+    maps = {}
+    for cut in ((), ((3, 4),)):
+        frame = surgery_frame(studies["sst2"].shape, there, cut, one)
+        maps[cut] = surgery_map(frame, RANK_BOUNDS, DARK).to_dict()
+        marks = {(row["layer"], row["head"]): row["mark"] for row in rows_of(maps[cut])}
+        assert list(marks.values()).count(GONE_MARK) == 69
+        assert marks[1, 1] == marks[6, 12] == ""
+        assert marks[4, 5] == (CUT_MARK if cut else "")
+    # A click changes rows alone: a chart of another form would be drawn anew, and forget what was clicked.
+    assert {key: part for key, part in maps[()].items() if key not in ("datasets", "data")} == {
+        key: part for key, part in maps[(3, 4),].items() if key not in ("datasets", "data")
+    }
+    assert colours_in(maps[()]) <= palette_colours(DARK)
+    assert maps[()]["params"][0]["name"] == CLICK
 
 
 def test_head_map_marks_exactly_what_is_cut(heads: pd.DataFrame) -> None:
