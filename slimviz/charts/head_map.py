@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -12,6 +13,7 @@ from slimviz.theme import CUT_MARK, Palette
 
 CLICK = "head_click"  # name of the selection that a click makes
 GONE_MARK = "·"  # where a network has no head
+THERE_MARK = "✓"  # on a head that alone changes the answer
 STATES = {"on": "at work", "cut": "cut by you", "gone": "removed by slimming"}
 ROW_HEIGHT = 22
 Head = tuple[int, int]  # layer and head, from 1
@@ -51,9 +53,6 @@ def dna_map(dna: pd.DataFrame, chosen: Head | None, palette: Palette) -> alt.Lay
         chosen: the head that is outlined.
         palette: the theme's colours.
     """
-    colours = list(palette.share)
-    stops = [index / (len(colours) - 1) for index in range(len(colours))]
-    scale = alt.Scale(domain=stops, range=colours, clamp=True, interpolate="rgb")
     tooltip = [
         alt.Tooltip("layer:O"),
         alt.Tooltip("head:O"),
@@ -61,7 +60,7 @@ def dna_map(dna: pd.DataFrame, chosen: Head | None, palette: Palette) -> alt.Lay
         alt.Tooltip("titles:N", title="tasks"),
     ]
     frame = dna.assign(side=dna["share"])
-    return _map(frame, alt.Color("share:Q", legend=None, scale=scale), tooltip, chosen, palette)
+    return _map(frame, alt.Color("share:Q", legend=None, scale=_from_0_to_1(palette.share)), tooltip, chosen, palette)
 
 
 def difference_map(
@@ -123,6 +122,29 @@ def surgery_map(heads: pd.DataFrame, bounds: Bounds, palette: Palette) -> alt.La
         alt.Tooltip("rank:N"),
     ]
     return _map(frame, colour, tooltip, None, palette)
+
+
+def turned_map(heads: pd.DataFrame, palette: Palette) -> alt.LayerChart:
+    """How far each head alone, turned over, brings an answer to another one: "✓" where it gets there.
+
+    Args:
+        heads: columns layer, head, state, reach (see `turned_frame`).
+        palette: the theme's colours.
+    """
+    marks = {"there": THERE_MARK, "tried": "", "left": GONE_MARK}
+    frame = heads.assign(mark=[marks[state] for state in heads["state"]], side=heads["reach"])
+    colour = alt.condition(
+        "datum.state != 'left'",
+        alt.Color("reach:Q", legend=None, scale=_from_0_to_1(palette.similarity)),
+        alt.value(palette.surface),
+    )
+    tooltip = [alt.Tooltip("layer:O"), alt.Tooltip("head:O"), alt.Tooltip("reach:Q", format=".1%", title="comes")]
+    return _map(frame, colour, tooltip, None, palette)
+
+
+def _from_0_to_1(colours: Sequence[str]) -> alt.Scale:
+    stops = [index / (len(colours) - 1) for index in range(len(colours))]
+    return alt.Scale(domain=stops, range=list(colours), clamp=True, interpolate="rgb")
 
 
 def _map(

@@ -15,6 +15,7 @@ import streamlit as st
 
 from pruning.study import Study
 from pruning.variants import Variant
+from slimviz.live.answers import batch_of
 from slimviz.live.networks import Network, computing, version
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ CACHED_WHOLE = 2  # teachers once more, as slim networks: 440 MB for one of BERT
 CACHED_COPIES = 8  # own matrices in layers that lost a head: 57 MB at most for the embedded backbone's shape
 EXAMPLES_AT_ONCE = 32  # then others may compute, and whoever asked may change their mind
 CACHED_PARTS = 2048  # answers to that many examples each: a kilobyte
+CACHED_TURNS = 256  # answers of one network to one example with each of its heads turned over: two kilobytes
+HEADS_AT_ONCE = 36  # turned over in one forward pass, so many rows
 
 
 def whole(study: Study, network: Network) -> Network:
@@ -97,3 +100,43 @@ def _part(
     rows = np.arange(start, min(start + EXAMPLES_AT_ONCE, len(_examples)))
     with computing():
         return predict_logits(_network, _examples.take(rows))
+
+
+def each_turned_over(study: Study, network: Network, off: Cut, heads: Cut, example: Examples) -> np.ndarray:
+    """What a network of `whole` says to one example with each head in the other state than it was.
+
+    Args:
+        study: whose network it is.
+        network: it.
+        off: heads that are cut beforehand.
+        heads: those turned over, one at a time.
+        example: one.
+
+    Returns:
+        (1 + heads, labels); see `pruning.measure.single_heads.turned_over`.
+    """
+    place = (str(study.folder), version(study), network.variant, off, heads, example.sha256)
+    return _each_turned_over(*place, network, example)
+
+
+@st.cache_data(max_entries=CACHED_TURNS, show_spinner=False, hash_funcs={Variant: str})
+def _each_turned_over(
+    folder: str,
+    stored_version: int,
+    variant: Variant,
+    off: Cut,
+    heads: Cut,
+    sha256: str,
+    _network: Network,
+    _example: Examples,
+) -> np.ndarray:
+    del folder, stored_version, variant, sha256  # only part of the cache's key
+    from pruning.measure.single_heads import turned_over
+
+    with computing():
+        inputs, _, _ = batch_of(_network, _example)
+    answers = []
+    for start in range(0, max(1, len(heads)), HEADS_AT_ONCE):
+        with computing():
+            answers.append(turned_over(_network.model, inputs, off, heads[start : start + HEADS_AT_ONCE]))
+    return np.concatenate([answers[0], *(part[1:] for part in answers[1:])])

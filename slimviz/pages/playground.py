@@ -17,6 +17,7 @@ from slimviz.live.networks import version
 from slimviz.live.typed_text import clean, field_title, is_mostly_other_script
 from slimviz.widgets import networks
 from slimviz.widgets.answer import bars, footnote, is_timed, label_text, piece_notes, sentence
+from slimviz.widgets.flips import show_flips
 from slimviz.widgets.frame import warn_of_teacher
 from slimviz.widgets.guard import guard
 from slimviz.widgets.networks import Choice
@@ -60,6 +61,8 @@ def render() -> None:
     _show(choice, answers, [text.text for text in cleaned], notes, examples)
     if any(answer.is_readable for answer in answers):
         show_surgery(choice, [text.text for text in cleaned], examples)
+    if examples is not None and len(answers) == 2:
+        show_flips(choice, examples, lambda number: _ask_about(task, _example_texts(examples, number)))
 
 
 # Asking
@@ -106,8 +109,14 @@ def _open_with_an_example(task: Task, examples: Examples) -> None:
     asked, opened = st.session_state.get(ASKED), st.session_state.get(OPENED)
     if asked is None or (opened is not None and opened[1] == asked and opened[0] != task.name):
         texts = _example_texts(examples, pick(examples)[0])
-        st.session_state[ASKED], st.session_state[OPENED] = texts, (task.name, texts)
-        st.session_state.update(zip(_field_keys(task), texts, strict=True))
+        _ask_about(task, texts)
+        st.session_state[OPENED] = (task.name, texts)
+
+
+def _ask_about(task: Task, texts: tuple[str, ...]) -> None:
+    """Have the next run ask about these texts; call it before their fields are drawn."""
+    st.session_state[ASKED] = texts
+    st.session_state.update(zip(_field_keys(task), texts, strict=True))
 
 
 def _choose_example(choice: Choice, examples: Examples) -> None:
@@ -116,9 +125,7 @@ def _choose_example(choice: Choice, examples: Examples) -> None:
     def fill() -> None:
         number = st.session_state[key]
         if number is not None:
-            texts = _example_texts(examples, number)
-            st.session_state[ASKED] = texts
-            st.session_state.update(zip(_field_keys(choice.study.task), texts, strict=True))
+            _ask_about(choice.study.task, _example_texts(examples, number))
 
     st.selectbox(
         "Try an example",

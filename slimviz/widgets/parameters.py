@@ -9,7 +9,8 @@ head, kept (the heads that task DNA shows), first and second (the two sides of a
 ablation curves are shown), backbone, margin (points of loss that would still be fine), stage (of a study's training),
 length (tokens of a text), batch (texts at once), x and y (axes of Trade-offs), methods, published (figures shown or
 hidden), a and b (networks on its card), ms-1 and ms-32 (milliseconds budgets), cut and cut-slim (heads cut by hand from
-the teacher and from the slim network).
+the teacher and from the slim network), flip (number of an example that both answer differently), turn (which single
+head is looked for that would change that).
 """
 
 from __future__ import annotations

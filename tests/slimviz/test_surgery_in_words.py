@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from slimviz.frames.flips import Turned
 from slimviz.frames.surgery import Effect
-from slimviz.surgery_in_words import cut_sentence, effect_sentence
+from slimviz.surgery_in_words import cut_sentence, effect_sentence, flips_sentence, turned_sentence
 
 
 def test_what_is_cut() -> None:
@@ -22,3 +23,32 @@ def test_what_it_changed() -> None:
     assert effect_sentence(scores) == (
         "Pearson 0.800, with all heads 0.847 (167 examples). Scores moved by 0.21 on average."
     )
+
+
+def test_how_many_differ() -> None:
+    assert flips_sentence(22, 240, (14, 8)) == (
+        "They answer 22 of 240 examples of the probe set differently: "
+        "the teacher is right on 14 of these, the slim network on 8."
+    )
+    assert flips_sentence(0, 240, (0, 0)) == "They give the same answer to all 240 examples of the probe set."
+    assert "furthest apart" in flips_sentence(10, 167, None)
+
+
+def test_which_head_changes_it() -> None:
+    heads = ((3, 4), (0, 0))
+    two = Turned(heads, (True, False), (0.83, 0.1), already=False)
+    assert turned_sentence("restored", two, "says negative", "say positive", "83%") == (
+        "Without the 2 heads that slimming removed, the teacher says negative. "
+        "Put back alone, 1 of 2 heads makes it say positive: layer 4, head 5 most surely (83%)."
+    )
+    both = Turned(heads, (True, True), (0.83, 0.6), already=False)
+    assert "Cut alone, 2 of 2 heads make it say positive" in turned_sentence("teacher", both, "", "say positive", "83%")
+    none = Turned(heads, (False, False), (0.4, 0.1), already=False)
+    assert turned_sentence("slim", none, "says negative", "say positive", "40%") == (
+        "The slim network says negative. "
+        "Cut alone, none of 2 heads makes it say positive; layer 4, head 5 comes closest (40%)."
+    )
+    already = turned_sentence("restored", Turned(heads, (True, True), (1, 1), already=True), "says positive", "", "")
+    assert "So their loss alone is not why" in already
+    nothing = turned_sentence("slim", Turned((), (), (), already=False), "says negative", "say positive", "")
+    assert nothing == "The slim network says negative. There is no head to turn over."

@@ -11,12 +11,13 @@ from pruning.bert.shapes import Site
 from pruning.selection.budget import Budget
 from pruning.selection.select import Selection, select
 from pruning.study import Study, load_factors, load_masks
-from slimviz.charts.head_map import CLICK, GONE_MARK, difference_map, head_map, surgery_map
+from slimviz.charts.head_map import CLICK, GONE_MARK, THERE_MARK, difference_map, head_map, surgery_map, turned_map
 from slimviz.charts.layer_bars import CLICK as BAR_CLICK
 from slimviz.charts.layer_bars import layer_bars
 from slimviz.charts.scales import RANK_BOUNDS, importance_bounds
 from slimviz.charts.similarity_map import similarity_map
 from slimviz.charts.site_bars import site_bars
+from slimviz.frames.flips import Turned, turned_frame
 from slimviz.frames.heads import HeadStudy, difference_frame, head_frame, similarity_frame
 from slimviz.frames.surgery import surgery_frame
 from slimviz.frames.survival import layer_frame, site_frame, survival_frame
@@ -71,6 +72,15 @@ def test_surgery_map_tells_what_the_visitor_cut_from_what_slimming_removed(
     }
     assert colours_in(maps[()]) <= palette_colours(DARK)
     assert maps[()]["params"][0]["name"] == CLICK
+
+
+def test_turned_map_marks_the_heads_that_change_the_answer(studies: dict[str, Study]) -> None:
+    one = Turned(((3, 4), (0, 0)), (True, False), (0.9, 0.2), already=False)
+    spec = turned_map(turned_frame(studies["sst2"].shape, one), LIGHT).to_dict()
+    marks = {(row["layer"], row["head"]): row["mark"] for row in rows_of(spec)}
+    assert (marks[4, 5], marks[1, 1]) == (THERE_MARK, "")
+    assert list(marks.values()).count(GONE_MARK) == 70
+    assert colours_in(spec) <= palette_colours(LIGHT)
 
 
 def test_head_map_marks_exactly_what_is_cut(heads: pd.DataFrame) -> None:

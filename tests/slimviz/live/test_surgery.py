@@ -14,7 +14,7 @@ from pruning.study import Study
 from slimviz.live import surgery
 from slimviz.live.answers import predict
 from slimviz.live.networks import Network
-from slimviz.live.surgery import EXAMPLES_AT_ONCE, Cut, answered, heads_in, operated, whole
+from slimviz.live.surgery import EXAMPLES_AT_ONCE, Cut, answered, each_turned_over, heads_in, operated, whole
 from tests.factories.tiny_study import tiny_examples
 
 TEXT = "the film is good"
@@ -24,10 +24,10 @@ Studies = Callable[[str], Study]
 
 @pytest.fixture(autouse=True)
 def nothing_cached() -> Iterator[None]:
-    for cache in (surgery._whole, surgery._operated, surgery._part):
+    for cache in (surgery._whole, surgery._operated, surgery._part, surgery._each_turned_over):
         cache.clear()
     yield
-    for cache in (surgery._whole, surgery._operated, surgery._part):
+    for cache in (surgery._whole, surgery._operated, surgery._part, surgery._each_turned_over):
         cache.clear()
 
 
@@ -99,3 +99,19 @@ def test_examples_are_answered_in_parts_and_once(
     assert np.array_equal([*answered(one, copy, cut, examples)][-1], parts[-1])
     with pytest.raises(AssertionError, match="asked again"):
         next(answered(one, copy, ((0, 0),), examples))
+
+
+@pytest.mark.parametrize("at_once", [3, 100])
+def test_each_head_turned_over_is_the_copy_with_it_cut_or_back(
+    networks: Networks, study: Studies, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(surgery, "HEADS_AT_ONCE", at_once)
+    one, example = study("mnli"), tiny_examples("mnli", 8).take([5])
+    for network, off in ((whole(one, networks("mnli")[0]), ((0, 2), (1, 1))), (networks("mnli")[1], ())):
+        heads = heads_in(network)
+        found = each_turned_over(one, network, off, heads, example)
+        cuts = [off, *(tuple(sorted(set(off) ^ {head})) for head in heads)]
+        wanted = [predict_logits(operated(one, network, cut), example)[0] for cut in cuts]
+        np.testing.assert_allclose(found, np.stack(wanted), atol=1e-5)
+    nothing = each_turned_over(one, network, (), (), example)
+    np.testing.assert_allclose(nothing, predict_logits(network, example), atol=1e-5)

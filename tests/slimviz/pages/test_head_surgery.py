@@ -1,4 +1,4 @@
-"""Head surgery on the Playground: cutting, restoring, links, and studies of all kinds."""
+"""Head surgery and the flip finder on the Playground: clicks, links, and studies of all kinds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def tiny_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     for task in ("sst2", "mrpc", "stsb", "mnli"):
         write_probe(tmp_path / "probe", task)
     monkeypatch.setattr("pruning.data.probe.PROBE_FOLDER", tmp_path / "probe")
-    caches = (networks._load_network, surgery._whole, surgery._operated, surgery._part)
+    caches = (networks._load_network, surgery._whole, surgery._operated, surgery._part, surgery._each_turned_over)
     for cache in caches:
         cache.clear()
     yield
@@ -178,3 +178,72 @@ def test_text_that_nobody_can_read_is_not_operated_on(open_page: Callable[..., A
     assert not page.exception
     assert not boxes(page)
     assert "Now " not in said(page)
+
+
+FIND = "Find examples that they answer differently"
+
+
+def different(study: Study, task: str) -> list[int]:
+    """Numbers, from 1, of the examples that both answer differently."""
+    examples = tiny_examples(task, 24)
+    first, second = (predict_logits(operated(study, name, []), examples).argmax(-1) for name in (TEACHER.name, SLIM))
+    return [number + 1 for number in range(24) if first[number] != second[number]]
+
+
+def test_flips_are_listed_and_a_head_is_tried(open_page: Callable[..., AppTest], tiny_folder: Path) -> None:
+    study, examples = read_study(tiny_folder / "mnli"), tiny_examples("mnli", 24)
+    wanted = different(study, "mnli")
+    page = open_page("play", tiny_folder, study="mnli")
+    assert "flip" not in page.query_params
+    page = press(page, FIND)
+    assert not page.exception
+    assert f"They answer {len(wanted)} of 24 examples of the probe set differently" in said(page)
+    assert sorted(page.dataframe[0].value["Example"]) == wanted
+    number = int(in_url(page, "flip"))
+    assert number in wanted
+    last = next(box for box in page.selectbox if box.label == "Example").options[-1]
+    page = next(box for box in page.selectbox if box.label == "Example").select_index(len(wanted) - 1).run()
+    number = int(in_url(page, "flip"))
+    assert last.startswith(f"{number}: ")
+    texts = (examples.texts[number - 1], examples.pairs[number - 1] if examples.pairs else "")
+    for turn, network in (("teacher", "The teacher"), ("slim", "The slim network")):
+        page = (
+            next(group for group in page.button_group if group.label.startswith("The one head")).set_value(turn).run()
+        )
+        assert not page.exception
+        sentence = next(value.value for value in page.markdown if value.value.startswith(f"**{network} says "))
+        button = next(button for button in page.button if button.label.startswith("Try it above: "))
+        assert button.label.removeprefix("Try it above: ") in sentence.replace("\\", "")
+        found = " heads make it" in sentence or " heads makes it" in sentence
+        tried = button.click().run()
+        assert not tried.exception
+        assert tuple(field.value for field in tried.text_area) == texts
+        now = next(value.value for value in tried.markdown if value.value.startswith("Now "))
+        now, before = (part.split("**")[1] for part in now.split("; with all heads "))
+        assert (now != before) >= found  # what was found is what a copy without that head says
+        cut = {"teacher": "cut", "slim": "cut-slim"}
+        assert in_url(tried, cut[turn]) != "none"
+        assert in_url(tried, next(name for key, name in cut.items() if key != turn)) == "none"
+        page = tried
+    page = press(page, "Close")
+    assert not page.dataframe
+    assert FIND in [button.label for button in page.button]
+
+
+@pytest.mark.parametrize("task", ["sst2", "mrpc", "stsb"])
+@pytest.mark.parametrize("turn", ["restored", "teacher", "slim"])
+def test_flips_of_every_kind_of_task(
+    open_page: Callable[..., AppTest], tiny_folder: Path, task: str, turn: str
+) -> None:
+    page = open_page("play", tiny_folder, study=task, flip="999", turn=turn)
+    assert not page.exception
+    assert not page.error
+    words = said(page)
+    if page.dataframe:
+        assert 'Example "999" is not among these' in words
+        assert in_url(page, "flip") == str(page.dataframe[0].value["Example"].iloc[0])
+        start = {"restored": "**Without the ", "teacher": "**The teacher says ", "slim": "**The slim network says "}
+        assert start[turn] in words
+    else:
+        assert "They give the same answer to all 24 examples" in words
+    assert (task == "stsb") == ("furthest apart" in words)
