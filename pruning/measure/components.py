@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import chain
 from time import perf_counter
@@ -57,6 +57,14 @@ class TimedComponents:
             return result
 
         setattr(module, name, timed)
+
+
+def word_embedder(model: Any) -> Callable[[Any], Any]:
+    """What turns token ids into the word embeddings that a network takes as `inputs_embeds`, of either kind of network.
+
+    Its argument is (batch, tokens) ids, its result (batch, tokens, hidden).
+    """
+    return next(getattr(module, name) for part, _, module, name in _calls(model) if part is Component.WORDS)
 
 
 def _calls(model: Any) -> Any:

@@ -17,6 +17,8 @@ from slimviz.live.networks import version
 from slimviz.live.typed_text import clean, field_title, is_mostly_other_script
 from slimviz.widgets import networks
 from slimviz.widgets.answer import bars, footnote, is_timed, label_text, piece_notes, sentence
+from slimviz.widgets.attributions import show_attributions
+from slimviz.widgets.downloads import Downloads
 from slimviz.widgets.frame import warn_of_teacher
 from slimviz.widgets.guard import guard
 from slimviz.widgets.networks import Choice
@@ -194,6 +196,9 @@ def _show(choice: Choice, answers: list[Answer], texts: list[str], notes: list[s
     label = _label_of_example(task, texts, examples)
     if label is not None:
         st.caption(f"This is an example of the probe set, labelled **{theme.plain(label)}** there.")
+    downloads = Downloads("playground")
+    show_attributions(choice, texts, downloads)
+    downloads.offer()
 
 
 def _label_of_example(task: Task, texts: list[str], examples: Examples | None) -> str | None:

@@ -8,7 +8,8 @@ Parameters: study, budget (its name), density (percent, or a budget's name), lay
 head, kept (the heads that task DNA shows), first and second (the two sides of a difference), truth (the study whose
 ablation curves are shown), backbone, margin (points of loss that would still be fine), stage (of a study's training),
 length (tokens of a text), batch (texts at once), x and y (axes of Trade-offs), methods, published (figures shown or
-hidden), a and b (networks on its card), ms-1 and ms-32 (milliseconds budgets).
+hidden), a and b (networks on its card), ms-1 and ms-32 (milliseconds budgets), explain (number of the label whose words
+are weighed on Playground).
 """
 
 from __future__ import annotations
