@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import altair as alt
 import pandas as pd
 
-from slimviz.charts.scales import AXIS_HEIGHT, PADDING
+from slimviz.charts.scales import AXIS_HEIGHT, KEYED_MARK, KEYED_TEXT, PADDING
 from slimviz.frames.attributions import TITLE
 from slimviz.theme import Palette, is_known
 
@@ -31,9 +31,9 @@ def word_bars(words: pd.DataFrame, bound: float, unit: str, palette: Palette) ->
         unit: title of the axis.
         palette: the theme's colours.
     """
-    is_title = {"test": f"slice(datum.value, 4, 5) == '{TITLE}'", "value": "bold"}
+    is_title = {"test": f"{KEYED_MARK} == '{TITLE}'", "value": "bold"}
     labels = {
-        "labelExpr": "slice(datum.value, 5)",
+        "labelExpr": KEYED_TEXT,
         "labelLimit": WORD_WIDTH,
         "labelOverlap": False,
         "labelFlush": False,

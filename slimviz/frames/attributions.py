@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pruning.measure.metrics import correlations
-from slimviz.frames.tidy import frame_of
+from slimviz.frames.tidy import frame_of, row_key
 from slimviz.theme import UNKNOWN, change_text, is_known
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FEWEST_RANKED = 4  # words below which an order says nothing
-PLAIN, TITLE = " ", "#"  # in a row's key, after its number: a word, the title of a text
+TITLE = "#"  # the mark in the key of a row that is the title of a text
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +78,9 @@ def attribution_frame(
         titles: of the texts.
 
     Returns:
-        Columns network ("teacher", "slim", and "difference" where there are both), row (a key that sorts, the word from
-        its sixth character on), and for words: word, integrated, left_out (both None where the network does not read
-        it), label and left_out_label (the two as printed), told (all in a line), pieces, is_respelled.
+        Columns network ("teacher", "slim", and "difference" where there are both), row (of `row_key`), label, and for
+        words: word, integrated, left_out (both None where the network does not read it), left_out_label (as printed, as
+        is label), told (all in a line), pieces, is_respelled.
     """
     columns: dict[str, tuple[np.ndarray, np.ndarray]] = {
         name: (reading.integrated, reading.left_out) for name, reading in readings.items()
@@ -99,13 +99,13 @@ def attribution_frame(
     for name, (integrated, left_out) in columns.items():
         for number, (field, word) in enumerate(words):
             if len(titles) > 1 and (number == 0 or words[number - 1][0] != field):
-                rows.append({"network": name, "row": _key(2 * number, TITLE, titles[field]), "label": ""})
+                rows.append({"network": name, "row": row_key(2 * number, titles[field], TITLE), "label": ""})
             values = {"integrated": _known(integrated[number]), "left_out": _known(left_out[number])}
             said = {"label": change_text(values["integrated"]), "left_out_label": change_text(values["left_out"])}
             rows.append(
                 {
                     "network": name,
-                    "row": _key(2 * number + 1, PLAIN, word),
+                    "row": row_key(2 * number + 1, word),
                     "word": word,
                     **values,
                     **said,
@@ -115,10 +115,6 @@ def attribution_frame(
                 }
             )
     return frame_of(rows)
-
-
-def _key(place: int, kind: str, text: str) -> str:
-    return f"{place:04d}{kind}{text}"
 
 
 def _known(value: float) -> float | None:

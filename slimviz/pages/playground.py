@@ -21,6 +21,7 @@ from slimviz.widgets.attributions import show_attributions
 from slimviz.widgets.downloads import Downloads
 from slimviz.widgets.frame import warn_of_teacher
 from slimviz.widgets.guard import guard
+from slimviz.widgets.head_attention import show_head_attention
 from slimviz.widgets.networks import Choice
 from slimviz.widgets.pinned_head import show_pinned_head
 
@@ -59,6 +60,11 @@ def render() -> None:
     answers = _ask(choice, [text.text for text in cleaned])
     notes = [note for text in cleaned for note in text.notes]
     _show(choice, answers, [text.text for text in cleaned], notes, examples)
+    if any(answer.is_readable for answer in answers):
+        downloads = Downloads("playground")
+        show_attributions(choice, [text.text for text in cleaned], downloads)
+        show_head_attention(choice, [text.text for text in cleaned], downloads)
+        downloads.offer()
 
 
 # Asking
@@ -196,9 +202,6 @@ def _show(choice: Choice, answers: list[Answer], texts: list[str], notes: list[s
     label = _label_of_example(task, texts, examples)
     if label is not None:
         st.caption(f"This is an example of the probe set, labelled **{theme.plain(label)}** there.")
-    downloads = Downloads("playground")
-    show_attributions(choice, texts, downloads)
-    downloads.offer()
 
 
 def _label_of_example(task: Task, texts: list[str], examples: Examples | None) -> str | None:

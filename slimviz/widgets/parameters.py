@@ -9,7 +9,7 @@ head, kept (the heads that task DNA shows), first and second (the two sides of a
 ablation curves are shown), backbone, margin (points of loss that would still be fine), stage (of a study's training),
 length (tokens of a text), batch (texts at once), x and y (axes of Trade-offs), methods, published (figures shown or
 hidden), a and b (networks on its card), ms-1 and ms-32 (milliseconds budgets), explain (number of the label whose words
-are weighed on Playground).
+are weighed on Playground), habits (the study whose probe sentences show what a head does).
 """
 
 from __future__ import annotations
