@@ -13,6 +13,7 @@ from slimviz.theme import (
     budget_words,
     criterion_title,
     head_title,
+    is_known,
     layer_title,
     listing,
     percent_text,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pruning.measure.ablation import Ablation
+    from slimviz.frames.attention import Habits
 
 
 def layer_sentence(layers: pd.DataFrame, site_titles: Sequence[str]) -> str:
@@ -212,3 +214,40 @@ def _heads(count: int) -> str:
 def _inline(title: str) -> str:
     """A title inside a sentence: "FFN hidden" keeps its capitals, "Attention context" does not."""
     return title if title[:2].isupper() else title[0].lower() + title[1:]
+
+
+def look_sentence(pieces: Sequence[str], is_mark: Sequence[bool], shares: Sequence[Sequence[float]]) -> str:
+    """Where one head's attention goes in a text: how much to the marks around it, and the strongest look at a piece.
+
+    Args:
+        pieces: of the text, with its marks.
+        is_mark: which are marks ([CLS], [SEP]); how they look is left out.
+        shares: (looking, looked at).
+    """
+    looking = [number for number, mark in enumerate(is_mark) if not mark]
+    to_marks = [sum(share for share, mark in zip(shares[i], is_mark, strict=True) if mark) for i in looking]
+    share, i, j = max((shares[i][j], i, j) for i in looking for j in looking)
+    marks = listing(list(dict.fromkeys(piece for piece, mark in zip(pieces, is_mark, strict=True) if mark)))
+    at = "itself" if i == j else f"“{pieces[j]}”"
+    share_of_marks = percent_text(sum(to_marks) / len(looking), 0)
+    strongest = f"“{pieces[i]}” at {at} ({percent_text(share, 0)})"
+    return f"{share_of_marks} of the pieces' attention goes to {marks}; the strongest look at a piece is {strongest}."
+
+
+def habit_sentence(habits: Mapping[str, Habits], head: tuple[int, int]) -> str:
+    """How widely a head looks in each network, and what the shares are of.
+
+    Args:
+        habits: by the network's title, on the same texts.
+        head: layer and head from 0.
+    """
+    said = []
+    for title, one in habits.items():
+        bits = float(one.entropy[head])
+        spread = f"{bits:.1f} of at most {one.most_entropy:.1f} bits" if is_known(bits) else "the head is gone"
+        said.append(f"{title}: {spread}")
+    texts = next(iter(habits.values())).texts
+    return (
+        f"Entropy of its attention: {'; '.join(said)}. Means over the pieces of {texts:,} texts, but for how [CLS] "
+        "and [SEP] look. A piece that is looked at counts once, in the first row that fits."
+    )

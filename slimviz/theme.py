@@ -265,6 +265,13 @@ def margin_text(points: float) -> str:
     return f"{points:g} point{'' if points == 1 else 's'}"
 
 
+def change_text(value: float | None) -> str:
+    """What something adds to an answer, signed, to two decimals: "+0.42", "−1.30"."""
+    if not is_known(value):
+        return UNKNOWN
+    return _signed(f"{value:+z.2f}") if round(value, 2) else "±0.00"
+
+
 def span_text(low: float | None, high: float | None) -> str:
     """Both ends of an interval in points: "−2.4 to +1.0"."""
     return f"{points_text(low)} to {points_text(high)}"

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import replace
-from itertools import chain
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -28,8 +25,7 @@ class TimedComponents:
     """
 
     def __init__(self, network: Network) -> None:
-        shared = {id(tensor): tensor for tensor in chain(network.model.parameters(), network.model.buffers())}
-        self.network = replace(network, model=copy.deepcopy(network.model, shared))
+        self.network = network.apart()
         self._spent: dict[tuple[int, str], float] = defaultdict(float)
         self._parts = []
         for part, sign, module, name in _calls(self.network.model):
@@ -57,6 +53,14 @@ class TimedComponents:
             return result
 
         setattr(module, name, timed)
+
+
+def word_embedder(model: Any) -> Callable[[Any], Any]:
+    """What turns token ids into the word embeddings that a network takes as `inputs_embeds`, of either kind of network.
+
+    Its argument is (batch, tokens) ids, its result (batch, tokens, hidden).
+    """
+    return next(getattr(module, name) for part, _, module, name in _calls(model) if part is Component.WORDS)
 
 
 def _calls(model: Any) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Self
 
 from pruning.errors import DataError
 
@@ -35,6 +37,11 @@ class Network:
     def on(self, device: str) -> Network:
         """The same network on another device; the model itself is moved."""
         return replace(self, model=self.model.to(device).eval(), device=device)
+
+    def apart(self) -> Self:
+        """The same network with a model of its own, to be changed at will; the two share their weights alone."""
+        shared = {id(tensor): tensor for tensor in chain(self.model.parameters(), self.model.buffers())}
+        return replace(self, model=copy.deepcopy(self.model, shared))
 
     def encode(self, examples: Examples) -> Encoded:
         """Examples as this network reads them.

@@ -22,6 +22,8 @@ STRONG = 0.6  # beyond this share of a side, a cell is dark (light theme) or bri
 # Streamlit fits axes into the height that a chart asks for, and would keep 20 pixels below them.
 PADDING = {"left": 2, "right": 2, "top": 4, "bottom": 2}
 AXIS_HEIGHT = 54  # of an axis with its title
+KEYED_TEXT = "slice(datum.value, 5)"  # a label's text, where values are keys of `frames.tidy.row_key`
+KEYED_MARK = "slice(datum.value, 4, 5)"
 
 Bounds = tuple[float, float]
 

@@ -43,3 +43,8 @@ def known(values: Iterable[float | None]) -> list[float]:
 def count_of(frame: pd.DataFrame, column: str) -> int:
     """Sum of a column of counts (or of truths)."""
     return int(sum(frame[column].tolist()))
+
+
+def row_key(place: int, text: str, mark: str = " ") -> str:
+    """A key that no other row of a chart has and that sorts by place: four digits, a mark of one sign, the text."""
+    return f"{place:04d}{mark}{text}"

@@ -34,6 +34,7 @@ from slimviz.widgets.downloads import Downloads
 from slimviz.widgets.frame import begin, warn_of_teacher
 from slimviz.widgets.guard import guard
 from slimviz.widgets.head_card import show_head_card
+from slimviz.widgets.head_habits import show_head_habits
 from slimviz.widgets.task_dna import show_task_dna
 from slimviz.widgets.truth_curves import show_truth_curves
 
@@ -53,18 +54,19 @@ def render() -> None:
     if studies and not criteria(studies):
         st.info("These studies share no criterion that ranks attention heads, so there is nothing to map.")
     elif studies:
-        _explore(studies, budget, {key: askable_budget(study, budget) for key, study in shown.items()})
+        _explore(studies, budget, shown)
 
 
 @st.fragment
-def _explore(studies: list[HeadStudy], budget: str, askable: Mapping[str, str | None]) -> None:
+def _explore(studies: list[HeadStudy], budget: str, shown: Mapping[str, Study]) -> None:
     """Everything that follows a click on a head; only this part runs again.
 
     Args:
         studies: of one backbone.
         budget: whose masks are shown.
-        askable: by study, the budget whose network Playground can ask.
+        shown: the studies themselves, by key.
     """
+    askable = {key: askable_budget(study, budget) for key, study in shown.items()}
     palette, downloads = current_palette(), Downloads("heads")
     criterion, scale, chosen = _choose_view(studies)
     frames = []
@@ -77,6 +79,7 @@ def _explore(studies: list[HeadStudy], budget: str, askable: Mapping[str, str | 
     left, right = st.columns([7, 3], gap="medium")
     with right, st.container(key="head-card"), guard("This head"):
         show_head_card(heads, chosen, askable)
+        show_head_habits(chosen, shown, askable)
     outlined = None if chosen is None else (chosen[0] + 1, chosen[1] + 1)
     with left, guard("The heads that survive"):
         st.markdown(f"**{theme.plain(sentences.heads_sentence(heads, budget))}**")

@@ -17,9 +17,12 @@ from slimviz.live.networks import version
 from slimviz.live.typed_text import clean, field_title, is_mostly_other_script
 from slimviz.widgets import networks
 from slimviz.widgets.answer import bars, footnote, is_timed, label_text, piece_notes, sentence
+from slimviz.widgets.attributions import show_attributions
+from slimviz.widgets.downloads import Downloads
 from slimviz.widgets.flips import show_flips
 from slimviz.widgets.frame import warn_of_teacher
 from slimviz.widgets.guard import guard
+from slimviz.widgets.head_attention import show_head_attention
 from slimviz.widgets.networks import Choice
 from slimviz.widgets.pinned_head import show_pinned_head
 from slimviz.widgets.surgery import show_surgery
@@ -60,7 +63,12 @@ def render() -> None:
     notes = [note for text in cleaned for note in text.notes]
     _show(choice, answers, [text.text for text in cleaned], notes, examples)
     if any(answer.is_readable for answer in answers):
-        show_surgery(choice, [text.text for text in cleaned], examples)
+        read = [text.text for text in cleaned]
+        downloads = Downloads("playground")
+        show_attributions(choice, read, downloads)
+        show_head_attention(choice, read, downloads)
+        downloads.offer()
+        show_surgery(choice, read, examples)
     if examples is not None and len(answers) == 2:
         show_flips(choice, examples, lambda number: _ask_about(task, _example_texts(examples, number)))
 

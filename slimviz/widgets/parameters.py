@@ -10,7 +10,8 @@ ablation curves are shown), backbone, margin (points of loss that would still be
 length (tokens of a text), batch (texts at once), x and y (axes of Trade-offs), methods, published (figures shown or
 hidden), a and b (networks on its card), ms-1 and ms-32 (milliseconds budgets), cut and cut-slim (heads cut by hand from
 the teacher and from the slim network), flip (number of an example that both answer differently), turn (which single
-head is looked for that would change that).
+head is looked for that would change that), explain (number of the label whose words are weighed on Playground), habits
+(the study whose probe sentences show what a head does).
 """
 
 from __future__ import annotations

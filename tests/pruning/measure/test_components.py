@@ -12,7 +12,7 @@ from pruning.bert.counts import Component
 from pruning.bert.model import bert_shape, read_weights
 from pruning.bert.shapes import Masks, Site
 from pruning.compress.shrink import shrink
-from pruning.measure.components import TIMED, TimedComponents
+from pruning.measure.components import TIMED, TimedComponents, word_embedder
 from pruning.measure.network import Network
 
 PAUSE = 0.02  # seconds, twenty times what a whole tiny network takes
@@ -85,3 +85,12 @@ def test_a_private_copy_answers_alike_and_leaves_the_shared_network_alone(tiny_b
     with torch.inference_mode():
         assert torch.equal(model(**inputs).logits, timed.network.model(**inputs).logits)
     assert (taken[Component.ATTENTION] == 0) == (kind == "no heads")
+
+
+def test_word_embeddings_may_be_given_in_place_of_ids(tiny_bert: Any) -> None:
+    ids = torch.tensor([[2, 7, 9, 3]])
+    for model in (tiny_bert, slim_of(tiny_bert)):
+        embeddings = word_embedder(model)(ids)
+        assert embeddings.shape[:2] == ids.shape
+        with torch.no_grad():
+            assert torch.equal(model(inputs_embeds=embeddings).logits, model(input_ids=ids).logits)
