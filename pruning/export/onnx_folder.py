@@ -1,4 +1,4 @@
-"""A folder that ONNX Runtime answers from, without torch: the graph, its tokenizer, and a reader of a hundred lines.
+"""A folder that ONNX Runtime answers from, without torch: the graph, its tokenizer, and a short reader.
 
 What is written is tried at once, by that reader, beside the network in torch; how alike they answer is stored.
 """

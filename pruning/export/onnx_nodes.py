@@ -49,7 +49,7 @@ class Graph:
         return self.constant(np.array(values, dtype=np.int64))
 
     def reshape(self, rows: str, *shape: int) -> str:
-        """The same values in another shape; 0 keeps a width, -1 is what is left."""
+        """The same values in another shape; -1 is what is left."""
         return self.node("Reshape", rows, self.numbers(*shape))
 
     def linear(self, rows: str, weight: torch.Tensor, bias: torch.Tensor | None) -> str:
