@@ -12,8 +12,8 @@ from pruning.records import Record, Seed
 from pruning.selection.budgets import BUDGET_KINDS
 
 TEACHER_METHOD = "teacher"
-FLOAT = "float32"
-PRECISIONS = (FLOAT, "int8")
+FLOAT, INT8 = "float32", "int8"
+PRECISIONS = (FLOAT, INT8)
 _WORDS = "|".join(re.escape(kind.word) for kind in BUDGET_KINDS.values() if kind.word)
 _BUDGET = rf"(?:(?:{_WORDS})-)?[0-9]{{1,3}}(?:\.[0-9]{{1,9}})?"
 _SPELLING = re.compile(

@@ -1,13 +1,16 @@
 """Exported networks answer alike where SlimViz is not: in a fresh virtual environment of torch and transformers alone.
 
-Installing these anew would take minutes and a network, so the environment is given links to this one's torch and
-transformers and to all that they need, and nothing else of it. Code that an export brings along runs there only.
+And those for ONNX Runtime in another one, of onnxruntime, tokenizers and numpy. Installing these anew would take
+minutes and a network, so an environment is given links to this one's libraries and to all that they need, and nothing
+else of it. Code that an export brings along runs there only.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,11 +21,32 @@ from pruning import load_study, slimbert
 from pruning.bert.model import bert_shape, read_weights
 from pruning.bert.shapes import Masks, Site
 from pruning.compress.shrink import shrink
-from pruning.export import write_export
+from pruning.data import unlabelled
+from pruning.export import Trial, Wanted, write_export
+from pruning.export.reader import Reader
+from pruning.measure.logits import predict_logits
+from pruning.measure.network import Network
+from pruning.variants import FLOAT, INT8
 from tests.factories.random_masks import random_masks
 
 PLAIN = ("the film was good", "x", "a very very bad soup, not one of the good ones")
 SECOND = ("one is bad", "the soup is good", "y")
+
+# Runs where torch is not: a folder's reader, and which modules should not be there and are.
+ASK_READER = """
+import importlib, json, sys
+folder, texts, pairs, strangers = json.loads(sys.argv[1])
+found = []
+for name in strangers:
+    try:
+        importlib.import_module(name)
+        found.append(name)
+    except ImportError:
+        pass
+sys.path.insert(0, folder)
+from predict import Reader
+print(json.dumps([found, Reader(folder, threads=1).logits(texts, pairs).tolist()]))
+"""
 
 
 def uneven(shape: Any) -> Masks:
@@ -111,3 +135,26 @@ def test_they_are_what_they_say(networks: Networks, answered: dict[str, Any], na
     if len(labels) > 1:
         alone = [answer.index(max(answer)) for answer in found["alone"]]
         assert found["said"] == [labels[number] for number in alone]
+
+
+@pytest.mark.parametrize(("variant", "precision"), [("slim-10", FLOAT), ("slim-10", INT8), ("teacher", FLOAT)])
+def test_onnxruntime_tokenizers_and_numpy_are_enough(tmp_path: Path, variant: str, precision: str) -> None:
+    study = load_study("mrpc")
+    network, tokenizer, examples = study.network(variant), study.tokenizer(variant), unlabelled(TEXTS, PAIRS, "texts")
+    tokenizer.model_max_length = 24
+    wanted = Wanted("onnx", precision, Trial(study.task, examples))
+    folder = write_export(network, tokenizer, tmp_path / "exported", wanted=wanted)
+    link_distributions(["onnxruntime", "tokenizers", "numpy"], tmp_path / "shared")
+    python = make_environment(tmp_path / "environment", tmp_path / "shared")
+    strangers = [*STRANGERS, "torch", "transformers", "onnx"]
+    asked = json.dumps([str(folder), TEXTS, PAIRS, strangers])
+    command = [python, "-I", "-W", "error", "-c", ASK_READER, asked]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found, logits = json.loads(done.stdout)
+    assert found == []
+    np.testing.assert_allclose(logits, Reader(folder, threads=1).logits(TEXTS, PAIRS), atol=1e-5, rtol=0)
+    expected = predict_logits(Network(network, tokenizer, 24), examples)
+    assert np.ptp(expected, axis=0).min() > 0.1
+    if precision == FLOAT:
+        np.testing.assert_allclose(logits, expected, atol=1e-4, rtol=0)

@@ -10,7 +10,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pruning.errors import BackboneError, MeasureError
+from pruning.errors import MeasureError
+from pruning.export.parity import Parity
+from pruning.export.tokenizer import longest_input, write_definition
+from pruning.export.wanted import Wanted
+from pruning.variants import FLOAT
 from pruning.version import VERSION
 
 MODELLING = "modeling_slimbert.py"
@@ -25,12 +29,13 @@ SUMMARY = (
     "loads with AutoModelForSequenceClassification where torch and transformers are, without SlimViz "
     f"(tried with {OLDEST} to {NEWEST} on {TRIED})"
 )
+PRECISIONS, NEEDS, REQUIREMENTS, TRIES = (FLOAT,), (), "requirements.txt", False
 TOKENIZER_CLASS = "PreTrainedTokenizerFast"
 PLAIN = "BertForSequenceClassification"
 SPECIAL_TOKENS = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
 
 
-def write(network: Any, tokenizer: Any, folder: Path) -> None:
+def write(network: Any, tokenizer: Any, folder: Path, wanted: Wanted) -> None:
     """Write everything but the card into an empty folder.
 
     Raises:
@@ -47,6 +52,11 @@ def write(network: Any, tokenizer: Any, folder: Path) -> None:
     if is_slim:
         _write_code(folder)
     _write_tokenizer(tokenizer, network.config, folder)
+
+
+def tried(folder: Path) -> Parity | None:
+    """None: it holds the weights themselves, and its definition is the network's own."""
+    return None
 
 
 def loading(network: Any, name: str, *, is_pair: bool) -> str:
@@ -107,16 +117,12 @@ def _write_code(folder: Path) -> None:
 
 def _write_tokenizer(tokenizer: Any, config: Any, folder: Path) -> None:
     """Only what every version of transformers reads; texts are neither cut nor padded unless asked for."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        raise BackboneError(f"tokenizer {type(tokenizer).__name__}: expected a fast one")
-    definition = json.loads(backend.to_str()) | {"truncation": None, "padding": None}
-    (folder / "tokenizer.json").write_text(json.dumps(definition, ensure_ascii=False), encoding="utf-8")
+    write_definition(tokenizer, folder)
     special = {name: getattr(tokenizer, name) for name in SPECIAL_TOKENS}
     settings = {name: str(token) for name, token in special.items() if token is not None} | {
         "clean_up_tokenization_spaces": False,
         "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
-        "model_max_length": min(int(tokenizer.model_max_length), config.max_position_embeddings),
+        "model_max_length": longest_input(tokenizer, config),
         "padding_side": "right",
         "tokenizer_class": TOKENIZER_CLASS,
         "truncation_side": "right",

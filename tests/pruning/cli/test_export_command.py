@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -110,3 +112,57 @@ def test_what_cannot_be_trusted_is_not_handed_on(study: Path, to: Path, damage: 
         seal(study)
     assert reason in refused("export", study, "--variant", SLIM, "--to", to)
     assert not to.exists()
+
+
+# ---- for ONNX Runtime --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variant", [SLIM, "teacher"])
+def test_a_folder_for_onnxruntime(study: Path, to: Path, variant: str) -> None:
+    printed = call("export", study, "--variant", variant, "--to", to, "--format", "onnx")
+    files = "README.md, model.onnx, network.json, predict.py, tokenizer.json"
+    first, second = printed.out.splitlines()
+    assert (printed.code, first) == (0, f"rte/{variant} written to {to}: {files}")
+    assert second.startswith("tried on ")
+    assert "(probe set rte): the same answer to 100.00% of them, logits at most " in second
+    said = json.loads((to / "network.json").read_text())
+    assert (said["is_pair"], said["max_length"], said["precision"]) == (True, MAX_LENGTH, "float32")
+    card = (to / "README.md").read_text()
+    assert 'Reader("exported").answer(["first text"], ["second text"])' in card
+    assert second in card
+
+
+def test_int8_on_examples_of_ones_own(study: Path, to: Path, tmp_path: Path) -> None:
+    rows = {"sentence1": ["one film", "a soup"], "sentence2": ["is good", "is bad"], "label": [0, 1]}
+    (tmp_path / "data" / "rte").mkdir(parents=True)
+    pandas.DataFrame(rows).to_parquet(tmp_path / "data" / "rte" / "validation.parquet")
+    typed = ("export", study, "--variant", SLIM, "--to", to, "--format", "onnx", "--int8")
+    printed = call(*typed, "--data", tmp_path / "data", "--json")
+    assert printed.code == 0, printed.err
+    assert (printed.json["precision"], printed.json["parity"]["texts"]) == ("int8", 2)
+    assert printed.json["parity"] == json.loads((to / "network.json").read_text())["parity"]
+    assert printed.json["parity"]["metrics"].keys() == {"accuracy"}
+
+
+def test_a_task_of_ones_own_is_tried_on_texts_of_another(tmp_path: Path, to: Path) -> None:
+    study = write_tiny_study(tmp_path / "studies", "sst2")
+    json_edit("study.json", task={**json.loads((study / "study.json").read_text())["task"], "name": "own"})(study)
+    printed = call("export", study, "--variant", SLIM, "--to", to, "--format", "onnx", "--json")
+    assert printed.code == 0, printed.err
+    assert printed.json["parity"]["origin"] == "texts of probe set sst2"
+    assert printed.json["parity"]["metrics"] is None
+
+
+def test_onnx_lines(study: Path, to: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = ("export", study, "--variant", SLIM, "--to", to)
+    assert refused(*typed, "--int8") == "format transformers: writes no int8, expected --format onnx"
+    assert refused(*typed, "--data", "probe") == "export: format transformers tries nothing, expected no --data"
+    assert "expected one of" in refused(
+        "export", study, "--variant", f"one-shot-{BUDGET}", "--to", to, "--format", "onnx"
+    )
+    assert refused(*typed, "--format", "onnx", "--data", to / "nowhere")
+    monkeypatch.setitem(sys.modules, "onnx", None)  # as if it were not installed
+    line = refused(*typed, "--format", "onnx")
+    assert line == "format onnx: onnx is missing, expected pip install -r requirements-onnx.txt"
+    assert call(*typed[:-1], to / "other").code == 0  # other formats do without
+    assert not (to / "model.onnx").exists()

@@ -16,8 +16,9 @@ from torch import nn
 
 from pruning import slimbert
 from pruning.errors import BackboneError, ConfigError, MeasureError, SlimVizError
-from pruning.export import FORMATS, check_destination, format_of, hub_folder, write_export
+from pruning.export import FORMATS, Wanted, check_destination, format_of, hub_folder, write_export
 from pruning.export.modelling import modelling_source
+from pruning.variants import FLOAT, INT8
 
 
 @pytest.fixture
@@ -130,8 +131,10 @@ def test_what_cannot_be_written_leaves_nothing(
         write_export(nn.Linear(1, 1), tiny_tokenizer, tmp_path / "place", card="")
     with pytest.raises(BackboneError, match="tokenizer object: expected a fast one"):
         write_export(network, object(), tmp_path / "place")
-    with pytest.raises(ConfigError, match="format 'pickle': expected one of transformers"):
-        write_export(network, tiny_tokenizer, tmp_path / "place", export_format="pickle")
+    with pytest.raises(ConfigError, match="format 'pickle': expected one of transformers, onnx"):
+        write_export(network, tiny_tokenizer, tmp_path / "place", wanted=Wanted("pickle"))
+    with pytest.raises(ConfigError, match="format transformers: writes no int8, expected --format onnx"):
+        write_export(network, tiny_tokenizer, tmp_path / "place", wanted=Wanted(precision=INT8))
     with torch.no_grad():
         network.classifier.bias.fill_(1e9)
     with pytest.raises(SlimVizError, match="expected at most 65504"):
@@ -146,3 +149,5 @@ def test_every_format_has_what_one_needs(name: str) -> None:
     assert callable(chosen.write)
     assert callable(chosen.loading)
     assert callable(chosen.card)
+    assert callable(chosen.tried)
+    assert chosen.PRECISIONS[0] == FLOAT
