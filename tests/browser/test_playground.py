@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from slimviz.theme import PALETTES
-from tests.browser.conftest import DESKTOP, PHONE, background, overflow, settle
+from tests.browser.conftest import DESKTOP, PHONE, background, overflow, settle, wait_for_parameter
 from tests.factories.tiny_study import BUDGET, write_tiny_study
 
 if TYPE_CHECKING:
@@ -91,6 +91,22 @@ def test_two_visitors_get_their_own_answers(visit: Callable[..., Page], live_ser
     ask(second, "a cold soup")
     assert "cold soup" not in answer(first, "a warm dog")
     assert "warm dog" not in answer(second, "a cold soup")
+
+
+def test_a_label_is_explained_word_by_word_and_a_pinned_head_is_drawn(
+    visit: Callable[..., Page], live_server: str
+) -> None:
+    page = visit("/play?study=tiny-sst2&head=1-1", base=live_server, size=PHONE)
+    ask(page, "<b>good</b> film")
+    answer(page, "<b>good</b> film")
+    page.get_by_role("radiogroup", name="Explain, word by word").get_by_text("positive").click()
+    wait_for_parameter(page, "explain", "1")
+    page.wait_for_selector("text=Slim minus teacher")
+    settle(page)
+    assert page.locator("[role=graphics-symbol][aria-label^='film: ']").count() >= 3
+    assert page.locator("[role=graphics-symbol][aria-label^='film to film: ']").count() >= 1
+    assert page.locator(f"{MAIN} b", has_text="good").count() == 0
+    assert overflow(page) <= 0
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
