@@ -28,7 +28,7 @@ OPTIONS = {
         "--device --threads --json"
     ),
     "predict": "study sentence second --file --text --pair --variant --teacher --device --threads --json",
-    "export": "study --variant --to --format --json",
+    "export": "study --variant --to --format --json --data --int8",
     "list": "--studies --json",
     "verify": "STUDY --json",
     "upgrade": "FOLDER --json",
@@ -42,7 +42,7 @@ def test_help_of_each_command(name: str) -> None:
     said = printed.out.split("\n\n", 1)[1]  # after the usage, each with a few words of its own
     for option in OPTIONS[name].split():
         assert re.search(rf"^  +{re.escape(option)}\b.*(\n +)?\w", said, re.MULTILINE), option
-    assert set(re.findall(r"^  (?:-h, )?(--[a-z-]+)", said, re.MULTILINE)) == {
+    assert set(re.findall(r"^  (?:-h, )?(--[a-z0-9-]+)", said, re.MULTILINE)) == {
         "--help", *(option for option in OPTIONS[name].split() if option.startswith("--"))
     }  # fmt: skip
     assert "None" not in said
