@@ -51,11 +51,10 @@ class NotStarted(Exception):
 
 @dataclass(frozen=True)
 class Dashboard:
-    """Address of a running dashboard, the milliseconds until it answered, and the number of its process."""
+    """Address of a running dashboard and the milliseconds until it answered."""
 
     address: str
     ready_ms: float
-    process: int
 
 
 @contextmanager
@@ -86,7 +85,7 @@ def running_dashboard(
                     complaint = log.read().decode(errors="replace").strip()[-2000:]
                     raise NotStarted(f"the dashboard did not start: {complaint}")
                 time.sleep(POLL_SECONDS)
-            yield Dashboard(address, 1000 * (time.perf_counter() - start), process.pid)
+            yield Dashboard(address, 1000 * (time.perf_counter() - start))
         finally:
             process.terminate()
             process.wait(timeout=60)

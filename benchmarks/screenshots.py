@@ -13,12 +13,12 @@ from pathlib import Path
 
 from benchmarks.dashboard import ROOT, NotStarted, open_browser, running_dashboard, settle
 
-WIDTH, HEIGHT = 1280, 720
+WIDTH = 1280
 PATIENCE_MS = 300_000  # networks are loaded before the first answer, on a machine that may be busy
-SCREENSHOTS = {
-    "overview": "/",
-    "heads": "/heads?kept=all",
-    "playground": "/playground?study=sst2",
+SCREENSHOTS = {  # name -> page, and how much of it is shown, in pixels
+    "overview": ("/", 720),
+    "heads": ("/heads?kept=all", 720),
+    "playground": ("/play?study=sst2&explain=1", 1500),
 }
 
 
@@ -39,10 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with running_dashboard(environment) as dashboard, open_browser() as browser:
             for name in options.pages or SCREENSHOTS:
-                context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
+                address, height = SCREENSHOTS[name]
+                context = browser.new_context(viewport={"width": WIDTH, "height": height}, color_scheme="light")
                 context.set_default_timeout(PATIENCE_MS)
                 page = context.new_page()
-                page.goto(dashboard.address + SCREENSHOTS[name], wait_until="domcontentloaded")
+                page.goto(dashboard.address + address, wait_until="domcontentloaded")
                 page.wait_for_selector("h1")
                 settle(page)
                 path = options.to / f"{name}.png"

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -20,6 +21,12 @@ from tests.pruning.sweep.conftest import Swept, assert_same
 
 ROOT = Path(__file__).resolve().parents[3]
 LONGEST_SECONDS = 300
+
+
+@pytest.fixture(autouse=True)
+def plain_main(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new process runs its parent's main module first; a page that was tested before may have put a script there."""
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
 
 
 def test_workers_end_with_the_same_networks_although_one_dies(

@@ -58,7 +58,12 @@ def test_it_opens_with_an_example_answered(open_page: Callable[..., AppTest], ti
     assert "Is this phrase of a film review positive or negative?" in said(page)
     examples = tiny_examples("sst2", 24)
     assert page.text_area[0].value == examples.texts[playground.pick(examples)[0]]
-    assert [element.value for element in page.subheader] == ["Answer", "Which words speak for it?", "Cut a head", "Where they differ"]
+    assert [element.value for element in page.subheader] == [
+        "Answer",
+        "Which words speak for it?",
+        "Cut a head",
+        "Where they differ",
+    ]
     assert len(bars(page)) == 2
     page.selectbox[0].select("stsb").run()  # its own example, since the visitor has asked nothing
     assert [field.value for field in page.text_area] == list(
