@@ -144,15 +144,16 @@ def test_a_speed_table_needs_a_teacher_on_the_same_device_and_can_be_stopped(
 def test_a_latency_table_reaches_from_nothing_to_the_dense_widths_and_survives_json() -> None:
     import msgspec
 
-    shape = BertShape(2, 4, 16, 64, 256, vocabulary=50, positions=64, token_types=2, pooler=64, labels=2)
-    table = latency_table(shape, batch=4, length=32, steps=2, runs=5)
-    assert (table.heads, table.ffn) == ((0, 2, 4), (0, 128, 256))
+    # Wide enough that a layer's milliseconds stand out from a busy machine's noise.
+    shape = BertShape(2, 4, 64, 256, 1024, vocabulary=50, positions=64, token_types=2, pooler=256, labels=2)
+    table = latency_table(shape, batch=8, length=64, steps=2, runs=5)
+    assert (table.heads, table.ffn) == ((0, 2, 4), (0, 512, 1024))
     assert table.attention_ms[0] == table.ffn_ms[0] == 0.0
     assert table.other_ms > 0.0
     assert table.attention_ms[-1] > 0.0
     dense = table.other_ms + shape.layers * (table.attention_ms[-1] + table.ffn_ms[-1])
     assert table.milliseconds(shape.network()) == pytest.approx(dense)
-    assert (table.device, table.batch, table.length) == ("cpu", 4, 32)
+    assert (table.device, table.batch, table.length) == ("cpu", 8, 64)
     assert msgspec.json.decode(json.dumps(to_plain(table)), type=LatencyTable) == table
 
 
