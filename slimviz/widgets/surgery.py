@@ -109,7 +109,7 @@ def _choose(choice: Choice, network: Network, ranked: pd.DataFrame | None, remov
     st.markdown(theme.plain(words))
     box = f"{chart}-box"
     st.selectbox(
-        "Cut or restore a head",
+        f"Cut or restore a head of {whose}",  # two boxes of one name could not be told apart by ear
         there,
         index=None,
         key=box,

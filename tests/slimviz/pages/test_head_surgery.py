@@ -50,7 +50,7 @@ def press(page: AppTest, label: str) -> AppTest:
 
 
 def boxes(page: AppTest) -> list[Any]:
-    return [box for box in page.selectbox if box.label == "Cut or restore a head"]
+    return [box for box in page.selectbox if box.label.startswith("Cut or restore a head of ")]
 
 
 def in_url(page: AppTest, parameter: str) -> str:
