@@ -1,4 +1,4 @@
-"""The dashboard in a process of its own, and a real Chromium to look at it: for `first_paint` and for tests."""
+"""The dashboard in a process of its own, and a real Chromium to look at it: for benchmarks and for tests."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-quic",
+    "--disable-renderer-backgrounding",  # one of many pages at once is as much awake as the first
+    "--disable-backgrounding-occluded-windows",
     "--no-first-run",
 )
 
@@ -51,10 +53,11 @@ class NotStarted(Exception):
 
 @dataclass(frozen=True)
 class Dashboard:
-    """Address of a running dashboard and the milliseconds until it answered."""
+    """Address of a running dashboard, the milliseconds until it answered, and the number of its process."""
 
     address: str
     ready_ms: float
+    process: int
 
 
 @contextmanager
@@ -85,7 +88,7 @@ def running_dashboard(
                     complaint = log.read().decode(errors="replace").strip()[-2000:]
                     raise NotStarted(f"the dashboard did not start: {complaint}")
                 time.sleep(POLL_SECONDS)
-            yield Dashboard(address, 1000 * (time.perf_counter() - start))
+            yield Dashboard(address, 1000 * (time.perf_counter() - start), process.pid)
         finally:
             process.terminate()
             process.wait(timeout=60)

@@ -69,12 +69,12 @@ def peak_in_new_process(folder: Path, batch: int, length: int, threads: int) -> 
     return int(words[-1])
 
 
-def status_bytes(key: str) -> int:
-    """A line of /proc/self/status, such as "VmRSS:   1234 kB", in bytes."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+def status_bytes(key: str, process: int | str = "self") -> int:
+    """A line of a process's status in /proc, such as "VmRSS:   1234 kB", in bytes."""
+    for line in Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace").splitlines():
         if line.startswith(f"{key}:"):
             return 1024 * int(line.split()[1])
-    raise RuntimeError(f"/proc/self/status has no {key}")
+    raise RuntimeError(f"/proc/{process}/status has no {key}")
 
 
 def forget_peak() -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 LOOKED_FOR_SECONDS = 60  # how long it is good to know whether a teacher is on this machine
 LONGEST_NAME = 60  # characters of a teacher's name in a sentence
 CACHED_NETWORKS = 6  # three studies' teachers and slim networks; a teacher of BERT-base's size takes 440 MB
+_waiting: list[object] = []  # one for each thread that waits in `computing()`
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,8 +128,21 @@ def computing() -> Iterator[None]:
     """Hold the lock that keeps timings and everything else that computes apart; never call `st` inside."""
     from pruning.measure.latency import TIMING_LOCK
 
-    with TIMING_LOCK:
+    waiter = object()
+    _waiting.append(waiter)
+    try:
+        TIMING_LOCK.acquire()
+    finally:
+        _waiting.remove(waiter)
+    try:
         yield
+    finally:
+        TIMING_LOCK.release()
+
+
+def others_wait() -> bool:
+    """Whether somebody waits in `computing()`: who holds the lock then does what was asked and nothing more."""
+    return bool(_waiting)
 
 
 def devices() -> list[DeviceInfo]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,7 @@ from pruning.variants import slim
 from slimviz.live import answers
 from slimviz.live.answers import PREDICTION_RUNS, predict
 from slimviz.live.examples import Drawn
-from slimviz.live.networks import Network, load_network
+from slimviz.live.networks import Network, computing, load_network, others_wait
 from slimviz.live.run import LiveRun, RunSettings
 from tests.factories.tiny_backbone import make_bert, make_tokenizer
 from tests.factories.tiny_study import BUDGET, MAX_LENGTH, tiny_examples, write_tiny_study
@@ -81,6 +82,26 @@ def test_an_answer_that_is_no_number_is_an_error(tmp_path: Path) -> None:
         predict([network], "good")
 
 
+def test_where_others_wait_a_text_is_timed_once(networks: Networks) -> None:
+    loaded = networks("sst2")
+    alone = predict(loaded, TEXTS[0])
+
+    def wait() -> bool:
+        with computing():
+            return others_wait()
+
+    with ThreadPoolExecutor(1) as pool:
+        with computing():
+            waiter = pool.submit(wait)
+            while not others_wait():
+                time.sleep(0.001)
+            beside = predict(loaded, TEXTS[0])
+        assert not waiter.result(timeout=60)
+    assert not others_wait()
+    assert [answer.runs for answer in beside] == [1, 1]
+    assert [answer.probabilities for answer in beside] == [answer.probabilities for answer in alone]
+
+
 def test_all_computing_holds_the_lock_and_answers_stay_what_they_are(
     networks: Networks, study: Studies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,15 +117,15 @@ def test_all_computing_holds_the_lock_and_answers_stay_what_they_are(
         return run.rows()
 
     quiet = measured()
-    computing, seen, forward = threading.Semaphore(1), [], answers.forward
+    alone_at_work, seen, forward = threading.Semaphore(1), [], answers.forward
 
     def watched(network: Network, inputs: dict) -> tuple[np.ndarray, float]:
         seen.append(TIMING_LOCK._is_owned())  # type: ignore[attr-defined]
-        assert computing.acquire(blocking=False), "two threads compute at once"
+        assert alone_at_work.acquire(blocking=False), "two threads compute at once"
         try:
             return forward(network, inputs)
         finally:
-            computing.release()
+            alone_at_work.release()
 
     monkeypatch.setattr("slimviz.live.answers.forward", watched)
     start = threading.Barrier(3)
