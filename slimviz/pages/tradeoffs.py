@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
@@ -31,9 +31,6 @@ from slimviz.widgets.downloads import Downloads
 from slimviz.widgets.frame import begin, warn_of_teacher
 from slimviz.widgets.guard import guard
 from slimviz.widgets.navigation import link
-
-if TYPE_CHECKING:
-    pass
 
 USUAL = "usual"  # how the URL names the methods that a page opens with: all that were more than cut
 CHART = "tradeoffs"
