@@ -14,9 +14,10 @@ from pruning.bert.shapes import Site
 from pruning.data import TASKS
 from pruning.errors import ConfigError
 from pruning.importance.registry import CRITERIA, UNIT_CRITERIA
-from pruning.records import Count, Density, Positive, Rate, Record, Seed, Share, Weight, expectation, shown
+from pruning.records import AboveZero, Count, Density, Positive, Rate, Record, Seed, Share, Weight, expectation, shown
 from pruning.selection.budget import Budget
 from pruning.selection.budgets import BUDGET_KINDS
+from pruning.selection.latency import RUNTIMES, TORCH
 from pruning.selection.settings import SelectionSettings
 
 OptionalStage = Literal["slim", "least_squares", "recover"]
@@ -189,6 +190,26 @@ class LeastSquaresSettings(Record, frozen=True):
     ridge: Weight = 0.1
 
 
+class LatencySettings(Record, frozen=True):
+    """What milliseconds are counted for, where budgets are counted in them.
+
+    Attributes:
+        batch: texts at once.
+        length: tokens a text.
+        runtime: what computes, see `selection.latency.RUNTIMES`; ONNX Runtime needs requirements-onnx.txt.
+    """
+
+    label: ClassVar[str] = "latency."
+
+    batch: Positive = 1
+    length: Annotated[int, Meta(ge=4, le=512)] = 32
+    runtime: str = TORCH
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_choice("latency.runtime", self.runtime, RUNTIMES)
+
+
 class StudyConfig(Record, frozen=True):
     """Settings of one study. Epoch counts of 0 stand for "by the number of training rows" (see `resolve`).
 
@@ -202,6 +223,8 @@ class StudyConfig(Record, frozen=True):
         budget_kind: what the budgets are ratios of, see `selection.budget`.
         budgets: ratios to cut to, each recovered from the same slimmed network.
         ship: budgets whose weights are stored; the others store numbers only.
+        milliseconds: limits that the budgets are made from once the machine is measured, see `pipeline.run_study`.
+        latency: see `LatencySettings`.
         criterion: whose factors rank the units.
         stages: which of them a study goes through, besides training its teacher and cutting: "slim" (factors are
             trained before the cut), "least_squares" and "recover" (after it, in this order).
@@ -224,6 +247,8 @@ class StudyConfig(Record, frozen=True):
     budget_kind: str = "total_density"
     budgets: Annotated[tuple[Density, ...], Meta(min_length=1)] = (0.5, 0.25, 0.1, 0.05)
     ship: tuple[Density, ...] = (0.1, 0.05)
+    milliseconds: tuple[AboveZero, ...] = ()
+    latency: LatencySettings = msgspec.field(default_factory=LatencySettings)
     criterion: str = "brain_surgeon"
     stages: tuple[OptionalStage, ...] = ("least_squares", "recover")
     ablation_rows: Count = 400
@@ -257,6 +282,9 @@ class StudyConfig(Record, frozen=True):
             if budget not in self.budgets:
                 expected = ", ".join(f"{known:g}" for known in self.budgets)
                 raise ConfigError(f"ship {budget:g}: is not among the budgets, expected some of {expected}")
+        if self.milliseconds and self.budget_kind != "latency_ratio":
+            raise ConfigError(f"milliseconds: go with budget_kind latency_ratio, not with {self.budget_kind}")
+        _check_distinct("milliseconds", self.milliseconds)
         self._check_stages()
         self._check_ranked_sites()
 

@@ -10,16 +10,20 @@ call goes on where it was interrupted. Of several processes all train, the main 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from tqdm import tqdm
 
-from pruning.config import StudyConfig
+from pruning.config import LatencySettings, StudyConfig, with_settings
 from pruning.data import StudyData
+from pruning.errors import ConfigError, SelectionError
+from pruning.export.bound import in_onnx
 from pruning.files import written_aside
 from pruning.importance.factors import ImportanceFactors
 from pruning.measure.ablation import Ablated, Ablation
@@ -30,15 +34,17 @@ from pruning.measure.latency_table import latency_table
 from pruning.measure.network import Network
 from pruning.methods.shared import learn_shared
 from pruning.methods.steps import best_units, cut_to, retrain, solve
+from pruning.records import to_plain
 from pruning.report import PrunedNetwork, Run, identity_of, store_run
 from pruning.selection.budgets import BUDGET_KINDS
-from pruning.selection.latency import LatencyTable
+from pruning.selection.latency import ONNX_INT8, TORCH, LatencyTable
+from pruning.selection.table import smallest_network
 from pruning.stages import Stages
 from pruning.study.study import Study
 from pruning.study.write import check_destination
 from pruning.training import processes
 from pruning.training.context import Context
-from pruning.training.prepare import check_budgets, dense_shape, inputs_of, prepare
+from pruning.training.prepare import check_budgets, dense_shape, inputs_of, prepare, untrained_factors
 from pruning.training.slim import Slimmed
 from pruning.training.start import Start
 
@@ -75,17 +81,48 @@ def run_study(
     Returns:
         The study as stored; None in every process but the main one.
     """
-    context = prepare(config, data, start=start, device=device, quiet=quiet)
+    context = in_ratios(prepare(config, data, start=start, device=device, quiet=quiet), runs, say)
     if processes.is_main():
         check_destination(folder, identity_of(context), overwrite)
     run = make_networks(context, runs, say)
     return store_run(run, folder, command=command, overwrite=overwrite, say=say) if processes.is_main() else None
 
 
+def stages_of(context: Context, runs: Path, say: Say = lambda line: None) -> Stages:
+    """The stages of a study's run."""
+    return Stages(runs / context.task.name, inputs_of(context), say)
+
+
+def in_ratios(context: Context, runs: Path, say: Say = lambda line: None) -> Context:
+    """Budgets in milliseconds as shares of what the teacher takes by the table measured here; others as they are.
+
+    Raises:
+        ConfigError: the teacher is no slower than that, or ONNX Runtime is wanted and cannot be had.
+        SelectionError: no network is so fast.
+    """
+    config = context.config
+    latency = measure_latency(context, stages_of(context, runs, say)) if config.milliseconds else None
+    if latency is None:
+        return context
+    untrained = untrained_factors(context)
+    dense, least = map(latency.milliseconds, (untrained.shape.network(), smallest_network(untrained, config.selection)))
+    for wanted in config.milliseconds:
+        if wanted >= dense:
+            raise ConfigError(f"budget of {wanted:g} ms: the teacher takes {dense:.3g} ms here, expected less")
+        if wanted < least:
+            raise SelectionError(
+                f"budget of {wanted:g} ms: the fastest network takes {least:.3g} ms here, expected at least that"
+            )
+    ratios = {math.floor(1e4 * wanted / dense) / 1e4: wanted for wanted in config.milliseconds}
+    for ratio, wanted in ratios.items():
+        say(f"{wanted:g} ms are {ratio:.2%} of the teacher's {dense:.3g} ms here")
+    return replace(context, config=with_settings(config, {"budgets": tuple(ratios), "ship": tuple(ratios)}))
+
+
 def make_networks(context: Context, runs: Path, say: Say = lambda line: None) -> Run:
     """The method itself: every network of a study, in memory, ready to be measured."""
     config = context.config
-    stages = Stages(runs / context.task.name, inputs_of(context), say)
+    stages = stages_of(context, runs, say)
     latency = measure_latency(context, stages)
     check_budgets(context, latency)
 
@@ -167,11 +204,20 @@ def measure_latency(context: Context, stages: Stages) -> LatencyTable | None:
     """The stage: milliseconds of sub-layers on this run's device, where budgets are counted in them."""
     if not BUDGET_KINDS[context.config.budget_kind].needs_latency:
         return None
-    here, device = environment(), context.torch_device
-    with stages.enter("latency", {"device": device, "hardware": here.hardware, "threads": here.threads}) as timing:
+    here, device, wanted = environment(), context.torch_device, context.config.latency
+    where = {"device": device, "hardware": here.hardware, "threads": here.threads}
+    if wanted != LatencySettings():  # what was measured before there was a choice stays found
+        where["latency"] = wanted
+    bind = None
+    if wanted.runtime != TORCH:
+        if device != "cpu":
+            raise ConfigError(f"latency.runtime {wanted.runtime}: computes on the CPU, not on {device}")
+        bind = partial(in_onnx, is_int8=wanted.runtime == ONNX_INT8)
+    with stages.enter("latency", where) as timing:
         path = timing.folder / "latency.json"
         with processes.main_first():
             if not path.is_file():
                 with written_aside(path) as aside:
-                    aside.write_bytes(msgspec.json.encode(latency_table(dense_shape(context), device=device)))
+                    table = latency_table(dense_shape(context), device=device, bind=bind, **to_plain(wanted))
+                    aside.write_bytes(msgspec.json.encode(table))
     return msgspec.json.decode(path.read_bytes(), type=LatencyTable)

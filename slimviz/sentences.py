@@ -23,7 +23,10 @@ from slimviz.theme import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pruning.bert.shapes import NetworkShape
     from pruning.measure.ablation import Ablation
+    from pruning.selection.latency import LatencyTable
+    from pruning.selection.select import Selection
     from slimviz.frames.attention import Habits
 
 
@@ -250,4 +253,25 @@ def habit_sentence(habits: Mapping[str, Habits], head: tuple[int, int]) -> str:
     return (
         f"Entropy of its attention: {'; '.join(said)}. Means over the pieces of {texts:,} texts, but for how [CLS] "
         "and [SEP] look. A piece that is looked at counts once, in the first row that fits."
+    )
+
+
+def limit_sentence(selection: Selection, dense: NetworkShape, table: LatencyTable, limit: float) -> str:
+    """What fits a limit in milliseconds, and what that is of the teacher.
+
+    Args:
+        selection: what would stay.
+        dense: the teacher's widths.
+        table: that milliseconds are counted by.
+        limit: milliseconds.
+    """
+    whole = table.milliseconds(dense)
+    kept, all_heads = (sum(layer.heads for layer in shape.layers) for shape in (selection.shape, dense))
+    units, all_units = (sum(layer.ffn for layer in shape.layers) for shape in (selection.shape, dense))
+    texts = "1 text" if table.batch == 1 else f"{table.batch} texts"
+    return (
+        f"{texts} of {table.length} tokens: the teacher takes about {whole:.3g} ms here, so {limit:g} ms are "
+        f"{percent_text(limit / whole)} of that. The {kept} most important of {all_heads} heads and {units:,} of "
+        f"{all_units:,} FFN units would stay: {percent_text(selection.encoder_density)} of the layers' parameters, "
+        f"about {table.milliseconds(selection.shape):.3g} ms."
     )

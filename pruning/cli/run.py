@@ -34,6 +34,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     from pruning.config import PRESETS, StudyConfig
     from pruning.importance.registry import UNIT_CRITERIA
     from pruning.selection.budgets import BUDGET_KINDS
+    from pruning.selection.latency import RUNTIMES
 
     default = StudyConfig()
     task = command.add_argument_group("what to learn (a GLUE task, or your own file)")
@@ -86,6 +87,23 @@ def add_options(command: argparse.ArgumentParser) -> None:
         type=numbers,
         metavar="R,R",
         help=f"ratios to cut to, each giving a slim network; default: {','.join(f'{b:g}' for b in default.budgets)}",
+    )
+    how.add_argument(
+        "--budget-ms",
+        type=numbers,
+        metavar="MS,MS",
+        help="milliseconds to cut to instead, as counted by a table that is measured on this machine first",
+    )
+    how.add_argument(
+        "--batch", type=int, metavar="N", help=f"with --budget-ms: texts at once (default: {default.latency.batch})"
+    )
+    how.add_argument(
+        "--length", type=int, metavar="N", help=f"with --budget-ms: tokens a text (default: {default.latency.length})"
+    )
+    how.add_argument(
+        "--runtime",
+        choices=RUNTIMES,
+        help="with --budget-ms: what will compute; onnx and onnx-int8 need requirements-onnx.txt (default: torch)",
     )
     how.add_argument(
         "--ship", type=numbers, metavar="R,R", help="budgets whose weights are stored; default: 0.1 and 0.05"
@@ -223,7 +241,16 @@ def configuration(options: argparse.Namespace) -> Any:
         "recover.transfer": options.transfer,
         "budgets": options.budgets,
         "ship": options.ship,
+        "latency.batch": options.batch,
+        "latency.length": options.length,
+        "latency.runtime": options.runtime,
     }
+    if options.budget_ms:
+        if options.budgets or options.ship:
+            raise ConfigError("run: --budget-ms takes the place of --budgets and --ship, expected one or the other")
+        typed |= {"milliseconds": options.budget_ms, "budget_kind": "latency_ratio"}
+    elif given_latency := [name for name in ("batch", "length", "runtime") if getattr(options, name) is not None]:
+        raise ConfigError(f"run: --{given_latency[0]} goes with --budget-ms")
     given = {name: value for name, value in typed.items() if value is not None}
     config = with_settings(StudyConfig(), PRESETS[options.preset] | given | parse_settings(options.set))
     if options.penalty and "slim" not in config.stages:

@@ -40,11 +40,7 @@ class Reader:
         self.settings: dict[str, Any] = json.loads((folder / "network.json").read_text(encoding="utf-8"))
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.enable_truncation(self.settings["max_length"])
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores alone
-        path = str(folder / "model.onnx")
-        self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        self.session = open_session(str(folder / "model.onnx"), threads)
 
     def logits(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
         """What the network says, (texts, labels) float32; `pairs` are second texts, where it reads pairs.
@@ -90,6 +86,14 @@ class Reader:
             }
             for row in shares
         ]
+
+
+def open_session(model: str | bytes, threads: int = 0) -> onnxruntime.InferenceSession:
+    """A graph, from its file or its bytes, ready to compute on the CPU; `threads` as of `Reader`."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores alone
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def main(arguments: Sequence[str]) -> int:

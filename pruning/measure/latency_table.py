@@ -6,6 +6,7 @@ python -m pruning.measure.latency_table        prints the table of the embedded 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -14,14 +15,23 @@ from pruning.measure.latency import Call, Rounds, latency
 from pruning.measure.network import Network
 from pruning.measure.speed import made_up
 from pruning.records import to_plain
-from pruning.selection.latency import LatencyTable
+from pruning.selection.latency import TORCH, LatencyTable
 
+Bind = Callable[[Network, Mapping[str, Any]], Call]
 REPEATED = 4  # equal layers in a timed network, so that a layer's share stands out of the rest
 RUNS = 15
 
 
 def latency_table(
-    shape: BertShape, *, batch: int = 1, length: int = 32, device: str = "cpu", steps: int = 5, runs: int = RUNS
+    shape: BertShape,
+    *,
+    batch: int = 1,
+    length: int = 32,
+    device: str = "cpu",
+    steps: int = 5,
+    runs: int = RUNS,
+    bind: Bind | None = None,
+    runtime: str = TORCH,
 ) -> LatencyTable:
     """Time networks of a few widths in turns and take their differences.
 
@@ -32,6 +42,8 @@ def latency_table(
         device: where to time.
         steps: widths timed per kind of sub-layer, besides none.
         runs: timed rounds.
+        bind: from a network and its inputs, a call that computes an answer; None for torch's own.
+        runtime: what that is called.
 
     Returns:
         Milliseconds per attention sub-layer by heads, per FFN by units, and of the rest.
@@ -41,7 +53,8 @@ def latency_table(
     length = min(length, shape.positions)
     networks = {(count, 0): _network(shape, count, 0, device) for count in heads}
     networks |= {(0, count): _network(shape, 0, count, device) for count in units}
-    calls = {widths: _call(network, batch, length) for widths, network in networks.items()}
+    bind = bind or in_torch
+    calls = {widths: bind(network, made_up(network, batch, length)) for widths, network in networks.items()}
     taken = latency(calls, Rounds(runs=runs), device=device)
     empty = taken[0, 0].median_ms
 
@@ -57,11 +70,12 @@ def latency_table(
         device=device,
         batch=batch,
         length=length,
+        runtime=runtime,
     )
 
 
-def _call(network: Network, batch: int, length: int) -> Call:
-    inputs = made_up(network, batch, length)
+def in_torch(network: Network, inputs: Mapping[str, Any]) -> Call:
+    """A call that computes an answer as torch does when nothing is asked for."""
     return lambda _: network.model(**inputs)
 
 

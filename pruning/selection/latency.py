@@ -13,6 +13,8 @@ from pruning.records import AboveZero, Count, NonNegative, Positive, Record, Tex
 
 Steps = Annotated[tuple[Count, ...], Meta(min_length=2, max_length=1000)]
 Milliseconds = Annotated[tuple[NonNegative, ...], Meta(min_length=2, max_length=1000)]
+TORCH, ONNX, ONNX_INT8 = "torch", "onnx", "onnx-int8"
+RUNTIMES = (TORCH, ONNX, ONNX_INT8)  # that a table can be measured in
 
 
 class LatencyTable(Record, frozen=True):
@@ -27,6 +29,7 @@ class LatencyTable(Record, frozen=True):
         device: where it was measured, as torch names it.
         batch: texts a batch.
         length: tokens a text.
+        runtime: what computes, one of `RUNTIMES`.
     """
 
     label: ClassVar[str] = "latency table "
@@ -39,6 +42,7 @@ class LatencyTable(Record, frozen=True):
     device: Text = "cpu"
     batch: Positive = 1
     length: Positive = 32
+    runtime: Text = TORCH
 
     def __post_init__(self) -> None:
         super().__post_init__()

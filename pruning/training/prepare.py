@@ -115,17 +115,22 @@ def dense_shape(context: Context) -> BertShape:
     return bert_shape(backbones.load_backbone(context.backbone, context.task, seed, with_head=with_head))
 
 
-def check_budgets(context: Context, latency: LatencyTable | None) -> None:
-    """Refuse a budget that no selection reaches: what it costs depends on widths alone.
-
-    Raises:
-        SelectionError: with the smallest that is reachable.
-    """
+def untrained_factors(context: Context) -> ImportanceFactors:
+    """Factors of a teacher that nothing is known of: enough to say what the smallest network costs."""
     config, shape = context.config, dense_shape(context)
     pieces = TablePieces(
         counts=np.zeros(shape.vocabulary, dtype=np.int32),
         protected=vocabulary.protected_pieces(context.tokenizer, shape.vocabulary),
         spectrum=np.zeros(shape.hidden, dtype=np.float32),
     )
-    untrained = ImportanceFactors(shape, {config.criterion: {}}, pieces, np.zeros(shape.pooler, dtype=np.float32))
-    select(untrained, config.all_budgets[-1], config.selection, config.criterion, latency)
+    return ImportanceFactors(shape, {config.criterion: {}}, pieces, np.zeros(shape.pooler, dtype=np.float32))
+
+
+def check_budgets(context: Context, latency: LatencyTable | None) -> None:
+    """Refuse a budget that no selection reaches: what it costs depends on widths alone.
+
+    Raises:
+        SelectionError: with the smallest that is reachable.
+    """
+    config = context.config
+    select(untrained_factors(context), config.all_budgets[-1], config.selection, config.criterion, latency)

@@ -31,6 +31,7 @@ from slimviz.widgets.choices import choose_scale, choose_study
 from slimviz.widgets.downloads import Downloads
 from slimviz.widgets.frame import begin, figure
 from slimviz.widgets.guard import guard
+from slimviz.widgets.time_limit import show_time_limit
 
 BARS = "layer-bars"
 ORDERS = {"sorted": "most important first", "place": "as in the matrices"}
@@ -73,6 +74,7 @@ def _explore(study: Study) -> None:
             _block(study, selection, sites)
         with right, guard("What was removed"):
             _removed(survival, selection, sites, downloads)
+        show_time_limit(study, density)
         with st.expander("Units kept as a table"), guard("The table"):
             st.dataframe(survival_table(survival), alt="Units kept by site and layer")
         downloads.offer()

@@ -21,7 +21,7 @@ from pruning import pipeline
 from pruning.bert import backbones
 from pruning.bert.adapter import load_trained
 from pruning.bert.counts import count_flops, count_parameters
-from pruning.bert.shapes import Site
+from pruning.bert.shapes import BertShape, Site
 from pruning.config import PRESETS, StudyConfig, with_settings
 from pruning.data import Examples, StudyData, custom_task
 from pruning.errors import ConfigError, SelectionError, StoreError
@@ -30,10 +30,11 @@ from pruning.measure.cost import index_buffers, parameters_by_numel
 from pruning.measure.metrics import floor
 from pruning.measure.scoring import score
 from pruning.methods import shared, steps
-from pruning.pipeline import make_networks, run_study
+from pruning.pipeline import in_ratios, make_networks, run_study
 from pruning.records import Record
 from pruning.report import Run, identity_of, store_run
 from pruning.selection.budget import Budget
+from pruning.selection.latency import LatencyTable
 from pruning.selection.select import select, smallest_total_density
 from pruning.slimbert import shape_of
 from pruning.study import Study, verify
@@ -269,6 +270,48 @@ def test_a_budget_of_milliseconds_is_measured_once(single: Made, monkeypatch: py
     assert states_equal(again.networks[0].recovered[None].model, run.networks[0].recovered[None].model)
 
 
+# 1 ms a whole attention sub-layer, 3 a whole FFN, 0.5 the rest: 8.5 ms for two layers.
+TABLE = LatencyTable((0, 4), (0.0, 1.0), (0, 64), (0.0, 3.0), 0.5, batch=8, length=16, runtime="onnx")
+
+
+def test_budgets_in_milliseconds_become_shares_of_the_teachers(
+    single: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, said = [], []
+
+    def measured(shape: BertShape, **how: Any) -> LatencyTable:
+        asked.append((shape.layers, how["batch"], how["length"], how["runtime"], how["bind"] is not None))
+        return TABLE
+
+    monkeypatch.setattr(pipeline, "latency_table", measured)
+    changes = {"budget_kind": "latency_ratio", "latency.batch": 8, "latency.length": 16, "latency.runtime": "onnx"}
+
+    def resolved(*milliseconds: float, **others: Any) -> StudyConfig:
+        config = with_settings(single.config, changes | {"milliseconds": milliseconds} | others)
+        return in_ratios(prepare(config, single.data, device="cpu", quiet=True), tmp_path, said.append).config
+
+    shape = single.run.factors.shape
+    dense = TABLE.milliseconds(shape.network())
+    assert (shape.layers, shape.heads, shape.ffn, dense) == (2, 4, 64, 8.5)
+    config = resolved(4.25, 1.7)
+    assert (config.budgets, config.ship, config.milliseconds) == ((0.5, 0.2), (0.5, 0.2), (4.25, 1.7))
+    assert said == ["4.25 ms are 50.00% of the teacher's 8.5 ms here", "1.7 ms are 20.00% of the teacher's 8.5 ms here"]
+    for budget in config.all_budgets:
+        chosen = select(single.run.factors, budget, config.selection, config.criterion, TABLE)
+        assert TABLE.milliseconds(chosen.shape) <= budget.value * dense
+    assert asked == [(2, 8, 16, "onnx", True)]
+    assert resolved(4.25, 1.7) == config
+    assert len(asked) == 1  # measured once for the run folder
+    resolved(4.25, **{"latency.batch": 1})
+    assert len(asked) == 2
+    with pytest.raises(ConfigError, match=r"^budget of 8.5 ms: the teacher takes 8.5 ms here, expected less$"):
+        resolved(8.5)
+    with pytest.raises(SelectionError, match=r"^budget of 0.4 ms: the fastest network takes 0.5 ms here, expected at"):
+        resolved(4.25, 0.4)
+    with pytest.raises(ConfigError, match=r"^milliseconds: go with budget_kind latency_ratio, not with flop_ratio$"):
+        resolved(1.0, budget_kind="flop_ratio")
+
+
 # Settings that no stage's identity has to name, and why.
 ELSEWHERE = {
     "backbone": "its files' checksums are among the run's inputs",
@@ -276,6 +319,10 @@ ELSEWHERE = {
     "budgets": "each has a recovery of its own",
     "budget_kind": "likewise",
     "ship": "decides what is stored, not what it holds",
+    "milliseconds": "as the budgets they become",
+    "latency.batch": "named by the latency stage, which only budgets of milliseconds have",
+    "latency.length": "likewise",
+    "latency.runtime": "likewise",
     "keep_teacher": "named where the teacher is a given one, which is rounded if it is kept",
     "stages": "each is one or is not there",
     "least_squares.texts": "named where that stage is asked for",

@@ -140,6 +140,13 @@ def test_options_become_settings(place: Path, tmp_path: Path, asked: Callable) -
     assert (named["device"], named["quiet"], named["overwrite"]) == ("cpu", False, False)
 
 
+def test_milliseconds_take_the_place_of_ratios(place: Path, tmp_path: Path, asked: Callable) -> None:
+    files = ("--train-file", place / "own.csv", "--output", tmp_path)
+    config, _, _ = asked(*files, "--budget-ms", "2,0.5", "--batch", 8, "--length", 16, "--runtime", "onnx-int8")
+    assert (config.budget_kind, config.milliseconds) == ("latency_ratio", (2.0, 0.5))
+    assert (config.latency.batch, config.latency.length, config.latency.runtime) == (8, 16, "onnx-int8")
+
+
 def test_quick_is_small_and_threads_are_set(place: Path, tmp_path: Path, asked: Callable) -> None:
     torch.set_num_threads(2)
     config, _, _ = asked("--train-file", place / "own.csv", "--output", tmp_path, "--preset", "quick", "--threads", 1)

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pruning.bert.shapes import BertShape
 from pruning.data.tasks import get_task
+from pruning.selection.latency import LatencyTable
 from pruning.study import Study
 from slimviz.charts.density_scale import density_marks, density_options, round_up
+from slimviz.live.time_limit import Measured
 from tests.factories.synthetic_study import bert_shape, write_study
 
 
@@ -136,3 +139,31 @@ def test_only_what_can_be_cut_is_drawn_and_the_word_table_is_half(open_page: Cal
     (share,) = [metric.value for metric in page.metric if metric.label == "Word table"]
     assert 40 <= int(share.removesuffix("%")) <= 60
     assert "of 30,522 pieces, rank " in "".join(element.value for element in page.caption)
+
+
+def test_a_time_limit_is_counted_once_the_machine_is_measured(
+    open_page: Callable[..., AppTest], studies: dict[str, Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = studies["sst2"].shape
+    table = LatencyTable((0, shape.heads), (0.0, 2.0), (0, shape.ffn), (0.0, 4.0), 1.0, batch=1, length=32)
+    asked = []
+
+    def measured(shape: BertShape, batch: int) -> Measured:
+        asked.append(batch)
+        return Measured(table, {"is_busy": True, "others_cores": 1.5})
+
+    monkeypatch.setattr("slimviz.widgets.time_limit.measured_here", measured)
+    page = open_page("survivors", study="sst2")
+    assert "It takes some seconds" in "\n".join(element.value for element in page.caption)
+    button = next(button for button in page.button if button.label == "Measure this machine")
+    button.click().run()
+    assert asked == [1]
+    assert "Within" not in markdown(page)
+    said = markdown(page).replace("\\", "")
+    assert "the teacher takes about 37 ms here, so 2 ms are 5.4% of that" in said
+    assert any("other programs kept 1.5 of its cores" in warning.value for warning in page.warning)
+    assert page.code[-1].value == "python -m pruning run --task sst2 --budget-ms 2 --batch 1"
+    page.number_input[0].set_value(50.0).run()
+    assert any("The teacher itself takes 37 ms here" in info.value.replace("\\", "") for info in page.info)
+    assert asked == [1]  # not measured again
+    assert not page.exception
