@@ -4,8 +4,9 @@ python -m benchmarks.rivals_table                                               
 python -m benchmarks.rivals_table --write README.md --picture assets/rivals/methods.svg
 python -m benchmarks.rivals_table --check README.md                                exit code 1 where the file differs
 
-A method at a budget counts where all tasks of the sweep have it, so that all means are over the same tasks; a damaged
-file is an error.
+A task counts once it has half as many cells as the one that has most, so that a sweep under way has a table, too; a
+method at a budget counts where all tasks that count have it, so that all means are over the same tasks. A damaged file
+is an error.
 """
 
 from __future__ import annotations
@@ -63,6 +64,12 @@ def results_by_task(folder: Path, tasks: Iterable[str]) -> dict[str, tuple[CellR
     return found
 
 
+def counted(results: Mapping[str, Sequence[CellResult]]) -> dict[str, Sequence[CellResult]]:
+    """The tasks that count, and their results; see this module's first lines."""
+    most = max(map(len, results.values()), default=0)
+    return {task: found for task, found in results.items() if found and 2 * len(found) >= most}
+
+
 def mean_points(results: Mapping[str, Sequence[CellResult]]) -> list[Point]:
     """Methods at budgets that all tasks have, seeds that all tasks have, each number the mean over the tasks."""
     by_task = [{point.name: point for point in points_of({}, found)} for found in results.values()]
@@ -98,8 +105,8 @@ def _mean_network(networks: Sequence[Network]) -> Network:
 
 def table_text(results: Mapping[str, Sequence[CellResult]]) -> str:
     """Markdown: a row a method and budget, smaller budgets last, the best first."""
+    made, results = sum(map(len, results.values())), counted(results)
     points = [point for point in mean_points(results) if not point.method.is_teacher]
-    made = sum(map(len, results.values()))
     total = len(read_sweep(SWEEP))
     if not points:
         return f"No method has been made on all tasks yet ({made} of {total} cells are)."
@@ -166,9 +173,9 @@ def _words(results: Mapping[str, Sequence[CellResult]], points: Sequence[Point],
         "layout that serves best, indices included; FLOPs: what a dense kernel executes; batch 1 and 32: the teacher's "
         "median over the network's by its fastest kernel, in turns on texts of 32 tokens, other cells being made at "
         f"the same time; minutes: what is the method's own. {steps} steps of training for every method that trains (a "
-        f"quarter of them above 20% density). {made} of {total} cells are made; a method stands here where all tasks "
-        f"have it.{noted} `python -m pruning sweep benchmarks/rivals.toml --data glue`, commits {listing(commits)}, "
-        f"{listing(days)}, {machines}."
+        f"quarter of them above 20% density). {made} of {total} cells are made; a method stands here where all these "
+        f"tasks have it.{noted} `python -m pruning sweep benchmarks/rivals.toml --data glue`, commits "
+        f"{listing(commits)}, {listing(days)}, {machines}."
     )
 
 
@@ -183,7 +190,7 @@ def picture(results: Mapping[str, Sequence[CellResult]]) -> str:
     Raises:
         StoreError: nothing can be drawn yet.
     """
-    axis = AXES[AXIS]
+    axis, results = AXES[AXIS], counted(results)
     points = drawable(mean_points(results), axis, MEASURE)
     if not points:
         raise StoreError(f"{SWEEP.name}: no method has been made on all tasks yet, nothing can be drawn")
@@ -200,7 +207,8 @@ def picture(results: Mapping[str, Sequence[CellResult]]) -> str:
     )
     palette = theme.LIGHT
     chart = tradeoff_chart(frames, sides, {}, palette, has_legend=True)
-    return to_svg(standing_alone(chart, f"Mean over {len(results)} tasks", palette))
+    titles = listing([get_task(name).title for name in results])
+    return to_svg(standing_alone(chart, titles if len(results) == 1 else f"Mean over {titles}", palette))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
