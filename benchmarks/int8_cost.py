@@ -14,17 +14,15 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `python benchmarks/int8_cost.py` works as well
-from benchmarks.sections import act, add_actions
+from benchmarks.sections import act, add_actions, provenance
 from benchmarks.speed import find_study
 from pruning.data import default_source
 from pruning.export import Parity, Trial, Wanted, check_wanted, trial_of, write_export
 from pruning.export.onnx_folder import tried
-from pruning.measure.environment import current_commit, environment
 from pruning.study import BUNDLED, Study
 from pruning.study.networks import load_network
 from pruning.variants import INT8
@@ -59,19 +57,15 @@ def row(study: Study, variant: str, parity: Parity) -> str:
 def table(names: Sequence[str], variants: Sequence[str], source: str) -> str:
     """The table of some studies, and where its numbers come from."""
     check_wanted(Wanted("onnx", INT8))
-    commit, rows = current_commit(), []
+    typed = shlex.join([*names, "--data", Path(source).name, "--variants", *variants])
+    account = provenance(f"python -m benchmarks.int8_cost {typed}", "validation splits")
+    rows = []
     for study in map(find_study, names):
         trial = trial_of(study.task, source)
         for variant in variants:
             if study.weights(variant) is not None:
                 rows.append(row(study, variant, answered(study, variant, trial)))
                 print(rows[-1], file=sys.stderr, flush=True)
-    typed = shlex.join([*names, "--data", Path(source).name, "--variants", *variants])
-    where = environment()
-    account = (
-        f"<sub>`python -m benchmarks.int8_cost {typed}`; commit {commit}; {date.today()}; {where.hardware}; "
-        f"validation splits of {Path(source).name}; torch {where.libraries['torch']}</sub>"
-    )
     return "\n".join([HEADER, *rows, "", account])
 
 
