@@ -41,7 +41,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help=f"some of {', '.join(RUNTIMES)}; {REFERENCE.name} is always among them",
     )
     command.add_argument(
-        "--seconds", type=count, default=15, metavar="N", help="for each batch and length; slow ones take longer"
+        "--seconds", type=count, default=10, metavar="N", help="for each batch and length; slow ones take longer"
     )
     add_teacher(command)
     add_json(command)

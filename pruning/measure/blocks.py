@@ -34,7 +34,7 @@ class Blocks:
 
     most: int = 50
     calls: int = 5
-    seconds: float = 15.0
+    seconds: float = 10.0
     threads: int | None = None
 
     def __post_init__(self) -> None:

@@ -22,7 +22,7 @@ from pruning.runtimes.registry import REFERENCE, RUNTIMES
 from pruning.runtimes.rows import Alike, Best, Profile, Row
 from pruning.variants import TEACHER, Variant
 
-BATCHES, LENGTHS = (1, 8, 32), (32, 128)
+BATCHES, LENGTHS = (1, 8, 32), (16, 64)
 TRIED = 32  # texts that each export is tried on as it is written; more follow
 
 Key = tuple[Variant, str]  # network, runtime's name
@@ -45,7 +45,7 @@ class Sizes:
     batches: Sequence[int] = BATCHES
     lengths: Sequence[int] | None = None
     runtimes: Sequence[str] = tuple(RUNTIMES)
-    seconds: float = 15.0
+    seconds: float = 10.0
 
     def tokens(self, networks: Mapping[Variant, Network]) -> tuple[int, ...]:
         """Lengths to time.

@@ -9,7 +9,7 @@ from pruning.measure.speed import made_up
 from pruning.runtimes.kind import Opened, Place, Runtime
 from pruning.runtimes.torch_eager import reads
 
-TRIED = (2, 8)  # texts, tokens; for a single text it is compiled once more
+TRIED = (2, 8)  # texts, tokens; for a single text it is compiled once more, and for one as long as there are positions
 MOST_KINDS = 64  # networks, counts of threads, single texts or several: torch gives up at 8 of one class
 
 
@@ -28,7 +28,8 @@ def _opened(network: Network, place: Place) -> Opened:
         with using_threads(place.threads), torch.inference_mode():
             opened(made_up(network, *TRIED))()
     except Exception as error:  # whatever tracing, code generation or the compiler raises
-        reason = one_line(str(error).strip().split("\n")[0] or type(error).__name__, 200)
+        inner = getattr(error, "inner_exception", error)  # where torch wraps what a compiler raises
+        reason = one_line(str(inner).strip().split("\n")[0] or type(inner).__name__, 200)
         raise MeasureError(f"torch.compile: fails here ({reason}), expected a C++ compiler") from None
     return opened
 

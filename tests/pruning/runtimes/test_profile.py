@@ -104,9 +104,9 @@ def test_a_teacher_alone_has_nothing_to_be_compared_with(networks: dict[Variant,
 
 
 def test_lengths_that_a_network_reads(networks: dict[Variant, Network], trial: Trial) -> None:
-    assert Sizes(threads=(1,)).tokens(networks) == (32,)
-    shorter = {variant: replace(network, max_length=20) for variant, network in networks.items()}
-    assert Sizes(threads=(1,)).tokens(shorter) == (20,)
+    assert Sizes(threads=(1,)).tokens(networks) == (16,)
+    shorter = {variant: replace(network, max_length=12) for variant, network in networks.items()}
+    assert Sizes(threads=(1,)).tokens(shorter) == (12,)
     with pytest.raises(MeasureError, match="profile: texts of 33 tokens, expected at most 32"):
         profile(networks, trial, replace(QUICK, lengths=(6, 33)))
 
