@@ -19,7 +19,7 @@ from pruning.runtimes.registry import REFERENCE, RUNTIMES
 from pruning.variants import TEACHER, Variant
 from tests.pruning.runtimes.conftest import SMALL
 
-QUICK = Sizes(threads=(1,), batches=(2, 1), lengths=(6,), runtimes=("torch",), seconds=0.01)
+QUICK = Sizes(threads=(1,), batches=(2, 1), lengths=(6,), runtimes=("torch",), seconds=0.0)
 
 
 def reversed_logits(network: Network, place: Any) -> Any:
