@@ -4,30 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from pruning.export import Trial
 from pruning.measure.network import Network
 
 Inputs = Mapping[str, Any]  # input_ids, attention_mask, token_type_ids: tensors (batch, tokens) int64
 Answer = Callable[[], Any]  # gives logits, (batch, labels), as a tensor or an array
 Opened = Callable[[Inputs], Answer]
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a network is prepared, and for how much of the machine.
-
-    Attributes:
-        folder: of this network alone; what is written there is found again.
-        threads: of the processor.
-        trial: texts that exports are tried on.
-    """
-
-    folder: Path
-    threads: int
-    trial: Trial
 
 
 @dataclass(frozen=True)
@@ -38,10 +21,10 @@ class Runtime:
         name: as typed.
         title: for people.
         missing: why it cannot be had here, in one line; None where it can.
-        opened: a network on the CPU, ready to take inputs; MeasureError where that fails.
+        opened: a network on the CPU with so many threads, ready to take inputs; MeasureError where that fails.
     """
 
     name: str
     title: str
     missing: Callable[[], str | None]
-    opened: Callable[[Network, Place], Opened]
+    opened: Callable[[Network, int], Opened]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from pruning.errors import ConfigError
-from pruning.export import Wanted, check_wanted, write_export
+from pruning.export import Wanted, check_wanted
+from pruning.export.bound import session_of
 from pruning.measure.network import Network
-from pruning.runtimes.kind import Answer, Inputs, Opened, Place, Runtime
-from pruning.variants import FLOAT, INT8
+from pruning.runtimes.kind import Answer, Inputs, Opened, Runtime
+from pruning.selection.latency import ONNX, ONNX_INT8
 
 
 def _missing() -> str | None:
@@ -19,15 +20,8 @@ def _missing() -> str | None:
     return None
 
 
-def _opened(precision: str, network: Network, place: Place) -> Opened:
-    """Written once a network and precision, read as a user would."""
-    from pruning.export.reader import Reader
-
-    folder = place.folder / precision
-    if not folder.is_dir():
-        network.tokenizer.model_max_length = network.max_length
-        write_export(network.model, network.tokenizer, folder, wanted=Wanted("onnx", precision, place.trial))
-    session = Reader(folder, place.threads).session
+def _opened(network: Network, threads: int, *, is_int8: bool) -> Opened:
+    session = session_of(network, threads, is_int8=is_int8)
 
     def bound(inputs: Inputs) -> Answer:
         arrays = {name: values.numpy() for name, values in inputs.items()}
@@ -36,5 +30,5 @@ def _opened(precision: str, network: Network, place: Place) -> Opened:
     return bound
 
 
-FLOAT32 = Runtime("onnx", "ONNX Runtime", _missing, partial(_opened, FLOAT))
-IN_INT8 = Runtime("onnx-int8", "ONNX Runtime, int8", _missing, partial(_opened, INT8))
+FLOAT32 = Runtime(ONNX, "ONNX Runtime", _missing, partial(_opened, is_int8=False))
+IN_INT8 = Runtime(ONNX_INT8, "ONNX Runtime, int8", _missing, partial(_opened, is_int8=True))

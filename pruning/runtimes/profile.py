@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,13 +15,12 @@ from pruning.measure.fidelity import fidelity
 from pruning.measure.latency import Call, using_threads
 from pruning.measure.network import Network
 from pruning.measure.speed import Length, made_up, real_texts
-from pruning.runtimes.kind import Opened, Place
+from pruning.runtimes.kind import Opened
 from pruning.runtimes.registry import REFERENCE, RUNTIMES
 from pruning.runtimes.rows import Alike, Best, Profile, Row
 from pruning.variants import TEACHER, Variant
 
 BATCHES, LENGTHS = (1, 8, 32), (16, 64)
-TRIED = 32  # texts that each export is tried on as it is written; more follow
 
 Key = tuple[Variant, str]  # network, runtime's name
 DENSE: Key = (TEACHER, REFERENCE.name)
@@ -83,19 +80,18 @@ def profile(
     rows: list[Row] = []
     best: list[Best] = []
     alike: list[Alike] = []
-    with TemporaryDirectory(prefix="slimviz-") as folder:
-        for threads in sizes.threads:
-            opened = bench.opened(Path(folder), threads)
-            alike = alike or bench.alike(opened, threads)
-            for length in lengths:
-                for batch in sizes.batches:
-                    what = "real texts" if length == "real" else f"{length} tokens"
-                    say(f"batch {batch}, {what}, {counted(threads)}")
-                    calls = bench.calls(opened, batch, length)
-                    found = in_blocks(calls, Blocks(seconds=sizes.seconds, threads=threads))
-                    size = {"threads": threads, "batch": batch, "length": length}
-                    rows += [_row(key, found, size) for key in found]
-                    best += _best(found, size)
+    for threads in sizes.threads:
+        opened = bench.opened(threads)
+        alike = alike or bench.alike(opened, threads)
+        for length in lengths:
+            for batch in sizes.batches:
+                what = "real texts" if length == "real" else f"{length} tokens"
+                say(f"batch {batch}, {what}, {counted(threads)}")
+                calls = bench.calls(opened, batch, length)
+                found = in_blocks(calls, Blocks(seconds=sizes.seconds, threads=threads))
+                size = {"threads": threads, "batch": batch, "length": length}
+                rows += [_row(key, found, size) for key in found]
+                best += _best(found, size)
     origin = trial.examples.origin
     return Profile(rows=tuple(rows), best=tuple(best), alike=tuple(alike), texts=origin, missing=bench.missing)
 
@@ -115,10 +111,8 @@ class _Bench:
     say: Callable[[str], None]
     missing: dict[str, str] = field(default_factory=dict)
 
-    def opened(self, folder: Path, threads: int) -> dict[Key, Opened]:
+    def opened(self, threads: int) -> dict[Key, Opened]:
         """Networks in their runtimes; one that a network cannot be had in is missing for all."""
-        examples = self.trial.examples
-        few = Trial(self.trial.task, examples.take(range(min(TRIED, len(examples)))))
         found: dict[Key, Opened] = {}
         for name, runtime in RUNTIMES.items():
             if name in self.missing or (name not in self.sizes.runtimes and runtime is not REFERENCE):
@@ -128,8 +122,7 @@ class _Bench:
             if reason is None:
                 try:
                     for variant, network in self.networks.items():
-                        place = Place(folder / variant.name, threads, few)
-                        found[variant, name] = runtime.opened(network, place)
+                        found[variant, name] = runtime.opened(network, threads)
                 except MeasureError as error:
                     reason = str(error)
             if reason is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 from pruning.measure.network import Network
-from pruning.runtimes.kind import Opened, Place, Runtime
+from pruning.runtimes.kind import Opened, Runtime
 from pruning.runtimes.torch_eager import reads
 
 
@@ -22,7 +22,7 @@ def _missing() -> str | None:
     return "bfloat16: torch.cpu.get_capabilities() finds no instructions for it on this processor"
 
 
-def _opened(network: Network, place: Place) -> Opened:
+def _opened(network: Network, threads: int) -> Opened:
     import torch
 
     return reads(copy.deepcopy(network.model).to(torch.bfloat16))

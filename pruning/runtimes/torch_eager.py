@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pruning.measure.network import Network
-from pruning.runtimes.kind import Inputs, Opened, Place, Runtime
+from pruning.runtimes.kind import Inputs, Opened, Runtime
+from pruning.selection.latency import TORCH
 
 
 def reads(model: Any) -> Opened:
@@ -17,8 +18,8 @@ def reads(model: Any) -> Opened:
     return bound
 
 
-def _opened(network: Network, place: Place) -> Opened:
+def _opened(network: Network, threads: int) -> Opened:
     return reads(network.model)
 
 
-RUNTIME = Runtime("torch", "torch", lambda: None, _opened)
+RUNTIME = Runtime(TORCH, "torch", lambda: None, _opened)

@@ -22,16 +22,16 @@ from tests.pruning.runtimes.conftest import SMALL
 QUICK = Sizes(threads=(1,), batches=(2, 1), lengths=(6,), runtimes=("torch",), seconds=0.0)
 
 
-def reversed_logits(network: Network, place: Any) -> Any:
+def reversed_logits(network: Network, threads: int) -> Any:
     """Answers that are never torch's."""
     return lambda inputs: lambda: network.model(**inputs).logits.flip(1).numpy()
 
 
-def failing(network: Network, place: Any) -> Any:
+def failing(network: Network, threads: int) -> Any:
     """Works for the teacher alone."""
     if network.model.config.num_labels and type(network.model).__name__.startswith("Slim"):
         raise MeasureError("no small networks here")
-    return REFERENCE.opened(network, place)
+    return REFERENCE.opened(network, threads)
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_every_turn_reads_other_real_texts(
 ) -> None:
     seen: list[Any] = []
 
-    def watching(network: Network, place: Any) -> Any:
+    def watching(network: Network, threads: int) -> Any:
         def bound(inputs: Any) -> Any:
             return lambda: seen.append(inputs["input_ids"].tolist()) or network.model(**inputs).logits
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from pruning.errors import MeasureError
 from pruning.export import Trial
 from pruning.measure.speed import real_texts
 from pruning.runtimes import torch_bfloat16
-from pruning.runtimes.kind import Place
 from pruning.runtimes.registry import REFERENCE, RUNTIMES
 
 # Largest difference of a logit, which are about 1 here.
@@ -27,14 +25,13 @@ def test_the_reference_comes_first() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in BOUNDS if name != "compiled"])
-def test_it_answers_as_torch(name: str, networks: dict[Any, Any], trial: Trial, tmp_path: Path) -> None:
+def test_it_answers_as_torch(name: str, networks: dict[Any, Any], trial: Trial) -> None:
     runtime = RUNTIMES[name]
     if runtime.missing() is not None:
         pytest.skip(str(runtime.missing()))
-    for variant, network in networks.items():
+    for network in networks.values():
         before = {key: value.clone() for key, value in network.model.state_dict().items()}
-        runs = runtime.opened(network, Place(tmp_path / variant.name, 1, trial))
-        again = runtime.opened(network, Place(tmp_path / variant.name, 2, trial))  # finds what the first has written
+        runs, again = (runtime.opened(network, threads) for threads in (1, 2))
         for inputs in real_texts(network, trial.examples, 4, 3):
             with torch.inference_mode():
                 expected = network.model(**inputs).logits
@@ -44,11 +41,11 @@ def test_it_answers_as_torch(name: str, networks: dict[Any, Any], trial: Trial, 
         assert all(torch.equal(value, before[key]) for key, value in network.model.state_dict().items())
 
 
-def test_bfloat16_is_bfloat16(networks: dict[Any, Any], trial: Trial, tmp_path: Path) -> None:
+def test_bfloat16_is_bfloat16(networks: dict[Any, Any], trial: Trial) -> None:
     for network in networks.values():
         (inputs,) = real_texts(network, trial.examples, 4, 1)
         with torch.inference_mode():
-            assert RUNTIMES["bfloat16"].opened(network, Place(tmp_path, 1, trial))(inputs)().dtype == torch.bfloat16
+            assert RUNTIMES["bfloat16"].opened(network, 1)(inputs)().dtype == torch.bfloat16
 
 
 def test_a_processor_without_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,9 +63,7 @@ def test_without_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
         assert str(RUNTIMES[name].missing()).endswith("expected pip install -r requirements-onnx.txt")
 
 
-def test_what_cannot_be_compiled_is_one_line(
-    networks: dict[Any, Any], trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_compiled_is_one_line(networks: dict[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     def compiled(model: Any, **settings: Any) -> Any:
         assert settings == {"dynamic": True, "fullgraph": True}
 
@@ -79,7 +74,7 @@ def test_what_cannot_be_compiled_is_one_line(
 
     monkeypatch.setattr(torch, "compile", compiled)
     with pytest.raises(MeasureError) as caught:
-        RUNTIMES["compiled"].opened(next(iter(networks.values())), Place(tmp_path, 1, trial))
+        RUNTIMES["compiled"].opened(next(iter(networks.values())), 1)
     assert str(caught.value) == (
         "torch.compile: fails here (InvalidCxxCompiler: No working C++ compiler found), expected a C++ compiler"
     )

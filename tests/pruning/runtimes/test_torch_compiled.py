@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,26 +12,22 @@ from torch._dynamo import testing
 from torch._inductor import config
 
 from pruning import slimbert
-from pruning.export import Trial
 from pruning.measure.latency import using_threads
 from pruning.measure.network import Network
 from pruning.measure.speed import made_up
-from pruning.runtimes.kind import Place
 from pruning.runtimes.registry import RUNTIMES
 
 
 # torch's own, of a module that compiling imports.
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler, and there is no g++")
-def test_one_graph_for_all_sizes(
-    make_bert: Callable[..., Any], trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_graph_for_all_sizes(make_bert: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "compile_threads", 1)  # no processes that outlive the test
     compile_with, counter = torch.compile, testing.CompileCounterWithBackend("inductor")
     monkeypatch.setattr(torch, "compile", lambda *models, **said: compile_with(*models, backend=counter, **said))
     model = slimbert.dense_from_bert(make_bert(seed=4, num_hidden_layers=1))
     network = Network(model, None, 32)
-    runs = RUNTIMES["compiled"].opened(network, Place(tmp_path, 1, trial))
+    runs = RUNTIMES["compiled"].opened(network, 1)
     compiled = counter.frame_count
     assert compiled >= 1
     with using_threads(1), torch.inference_mode():
