@@ -31,7 +31,7 @@ class Sizes:
     """What is timed.
 
     Attributes:
-        batches: texts a batch.
+        batches: texts a batch; of real ones, as far as there are so many.
         lengths: tokens of made-up texts; None for those of `LENGTHS` that all networks read, or the longest.
         threads: of the processor; each count is measured by itself.
         runtimes: names; the reference is always among them.
@@ -55,9 +55,7 @@ class Sizes:
             return tuple(length for length in LENGTHS if length <= most) or (most,)
         for length in self.lengths:
             if length > most:
-                raise MeasureError(
-                    f"profile: texts of {length} tokens, expected at most {most}, which these networks read"
-                )
+                raise MeasureError(f"profile: texts of {length} tokens, expected at most {most}, as all networks read")
         return tuple(self.lengths)
 
 
@@ -85,6 +83,8 @@ def profile(
         alike = alike or bench.alike(opened, threads)
         for length in lengths:
             for batch in sizes.batches:
+                if length == "real" and batch > len(trial.examples):
+                    continue
                 what = "real texts" if length == "real" else f"{length} tokens"
                 say(f"batch {batch}, {what}, {counted(threads)}")
                 calls = bench.calls(opened, batch, length)

@@ -111,6 +111,12 @@ def test_lengths_that_a_network_reads(networks: dict[Variant, Network], trial: T
         profile(networks, trial, replace(QUICK, lengths=(6, 33)))
 
 
+def test_no_batch_has_more_real_texts_than_there_are(networks: dict[Variant, Network], trial: Trial) -> None:
+    count = len(trial.examples)
+    found = profile({TEACHER: networks[TEACHER]}, trial, replace(QUICK, batches=(count, count + 1)))
+    assert [(row.length, row.batch) for row in found.rows] == [(6, count), (6, count + 1), ("real", count)]
+
+
 def test_every_turn_reads_other_real_texts(
     networks: dict[Variant, Network], trial: Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
