@@ -6,9 +6,11 @@ import argparse
 import re
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 from pruning.errors import SlimVizError, StoreError
+from pruning.measure.environment import current_commit, environment
 
 
 def begin(name: str) -> str:
@@ -45,6 +47,14 @@ def _section(text: str, name: str, where: str) -> re.Match[str]:
     if match is None:
         raise StoreError(f"{where}: has no section between {begin(name)} and {end(name)}")
     return match
+
+
+def provenance(command: str, *further: str) -> str:
+    """Where numbers come from, as a line below them: command, commit, day, hardware, and what else is to be said."""
+    where = environment()
+    libraries = f"Python {where.python}, torch {where.libraries['torch']}"
+    parts = (f"`{command}`", f"commit {current_commit()}", str(date.today()), where.hardware, libraries, *further)
+    return f"<sub>{'; '.join(parts)}</sub>"
 
 
 def add_actions(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from pruning.errors import quoted
 
 PROGRAM = "python -m pruning"  # what is typed before a command, where nothing else is said
-MOST_THREADS = 1024
+MOST_THREADS = MOST_COUNTED = 1024
 STUDY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 MARK = "\0"  # no argument holds one
 LONG_WORD = re.compile(r"\S{80,}")
@@ -179,6 +179,24 @@ def count(text: str) -> int:
     if re.fullmatch(r"[0-9]{1,9}", text) is None or not int(text):
         raise argparse.ArgumentTypeError(f"{quoted(text)}: expected a whole number from 1 on")
     return int(text)
+
+
+def counts(text: str) -> tuple[int, ...]:
+    """Whole numbers from 1 to `MOST_COUNTED` between commas, each once."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"[0-9]{1,9}", part) and 1 <= int(part) <= MOST_COUNTED for part in parts):
+        raise argparse.ArgumentTypeError(
+            f"{quoted(text)}: expected whole numbers from 1 to {MOST_COUNTED} between commas, such as 1,8,32"
+        )
+    return tuple(dict.fromkeys(map(int, parts)))
+
+
+def chosen_from(known: Iterable[str], text: str) -> tuple[str, ...]:
+    """Some of the names that there are, between commas."""
+    found = words(text)
+    if not found or any(name not in known for name in found):
+        raise argparse.ArgumentTypeError(f"{quoted(text)}: expected some of {', '.join(known)} between commas")
+    return found
 
 
 def numbers(text: str) -> tuple[float, ...]:

@@ -99,7 +99,7 @@ def speed_table(
             if isinstance(length, int) or examples is None:
                 inputs = [made_up(network, batch, int(length))]
             else:
-                inputs = _real(network, examples, batch, rounds.runs)
+                inputs = real_texts(network, examples, batch, rounds.runs)
             calls[variant] = _cycle(network.model, inputs)
         try:
             timed = latency(calls, rounds, device=device, should_stop=should_stop)
@@ -151,7 +151,7 @@ def made_up(network: Network, batch: int, length: int) -> dict[str, Any]:
     return inputs_on(made, network.device)
 
 
-def _real(network: Network, examples: Examples, batch: int, most: int) -> list[dict[str, Any]]:
+def real_texts(network: Network, examples: Examples, batch: int, most: int) -> list[dict[str, Any]]:
     """Texts in their order as padded batches, at most `most` of them (all full ones, where there are any)."""
     needed = min(len(examples), batch * most)
     if needed > batch:

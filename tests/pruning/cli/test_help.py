@@ -30,6 +30,7 @@ OPTIONS = {
     ),
     "predict": "study sentence second --file --text --pair --variant --teacher --device --threads --json",
     "export": "study --variant --to --format --json --data --int8",
+    "profile": "study --variant --batches --lengths --threads --runtimes --seconds --teacher --json",
     "list": "--studies --json",
     "verify": "STUDY --json",
     "upgrade": "FOLDER --json",
