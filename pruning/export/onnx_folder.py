@@ -76,7 +76,7 @@ def write(network: Any, tokenizer: Any, folder: Path, wanted: Wanted) -> None:
     if trial is None:
         raise ConfigError("format onnx: no texts to try the network on, expected some")
     write_definition(tokenizer, folder)
-    graph = build_graph(_slim(network), is_int8=wanted.precision != FLOAT)
+    graph = build_graph(as_slim(network), is_int8=wanted.precision != FLOAT)
     (folder / MODEL).write_bytes(graph.SerializeToString())
     (folder / READER).write_text((Path(__file__).parent / "reader.py").read_text(encoding="utf-8"), encoding="utf-8")
     found = {library: importlib.metadata.version(library) for library in LIBRARIES}
@@ -130,8 +130,8 @@ def card(network: Any, loading: str) -> str:
     return f"# A BERT classifier for ONNX Runtime\n\nWritten by SlimViz {VERSION}.\n\n{loading}\n"
 
 
-def _slim(network: Any) -> Any:
-    """A network as a slim one.
+def as_slim(network: Any) -> Any:
+    """A network as the slim one that a graph is written from.
 
     Raises:
         MeasureError: it is none, nor a plain BERT classifier.

@@ -11,7 +11,7 @@ length (tokens of a text), batch (texts at once), x and y (axes of Trade-offs), 
 hidden), a and b (networks on its card), ms-1 and ms-32 (milliseconds budgets), cut and cut-slim (heads cut by hand from
 the teacher and from the slim network), flip (number of an example that both answer differently), turn (which single
 head is looked for that would change that), explain (number of the label whose words are weighed on Playground), habits
-(the study whose probe sentences show what a head does).
+(the study whose probe sentences show what a head does), runtime (what networks compute with on Live and Playground).
 """
 
 from __future__ import annotations
