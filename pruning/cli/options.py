@@ -181,6 +181,14 @@ def count(text: str) -> int:
     return int(text)
 
 
+def number(text: str) -> float:
+    """A number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{quoted(text)}: expected a number") from None
+
+
 def numbers(text: str) -> tuple[float, ...]:
     """Numbers between commas."""
     try:

@@ -30,6 +30,7 @@ OPTIONS = {
     ),
     "predict": "study sentence second --file --text --pair --variant --teacher --device --threads --json",
     "export": "study --variant --to --format --json --data --int8",
+    "advise": "STUDY --ms --batch --length --mb --memory-mb --floor-points --texts --labels --json",
     "list": "--studies --json",
     "verify": "STUDY --json",
     "upgrade": "FOLDER --json",
