@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 SHOWN_LENGTH = 40  # characters of a typed value that a message repeats
 UNKNOWN_PAGE = "unknown"  # parameter of the first page: the path that was asked for and leads nowhere
-NONE = "none"  # how the URL says that no head is chosen
+NONE = "none"  # how the URL says that no head is chosen, or that nothing is limited
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,21 @@ def parse_number(what: str, raw: str | None, lowest: float, highest: float, fall
     if value is not None:
         return Parsed(value)
     return Parsed(fallback, f"{what} {quoted(raw)}: {_between(lowest, highest)}; showing {fallback:g}.")
+
+
+def parse_limit(
+    what: str, raw: str | None, lowest: float, highest: float, fallback: float | None
+) -> Parsed[float | None]:
+    """A number as the URL writes it, or "none" for no limit; arguments as of `parse_number`."""
+    if raw == NONE:
+        return Parsed(None)
+    if fallback is not None:
+        parsed = parse_number(what, raw, lowest, highest, fallback)
+        return Parsed(parsed.value, parsed.problem)
+    value = None if raw is None else _number_of(raw, lowest, highest)
+    if raw is None or value is not None:
+        return Parsed(value)
+    return Parsed(None, f"{what} {quoted(raw)}: {_between(lowest, highest)}; there is no limit.")
 
 
 def _number_of(raw: str, lowest: float, highest: float) -> float | None:

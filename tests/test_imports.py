@@ -68,7 +68,15 @@ def test_what_the_dashboard_imports_loads_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    ["--help", "run --help", "measure --help", "list --json", "list --studies {folder}", "verify {folder}/sst2"],
+    [
+        "--help",
+        "run --help",
+        "measure --help",
+        "list --json",
+        "list --studies {folder}",
+        "verify {folder}/sst2",
+        "advise {folder}/sst2 --ms 5",
+    ],
 )
 def test_looking_around_loads_nothing_heavy(tmp_path: Path, typed: str) -> None:
     write_study(tmp_path, "sst2", shipped=())

@@ -16,7 +16,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from pruning.cli import ablate, export, list_studies, measure, predict, profile, run, sweep, upgrade, verify
+from pruning.cli import ablate, advise, export, list_studies, measure, predict, profile, run, sweep, upgrade, verify
 from pruning.cli.options import PROGRAM, Command, CommandParser, HelpFormatter, Parser
 from pruning.errors import SlimVizError, one_line
 from pruning.training import processes
@@ -29,6 +29,7 @@ COMMANDS = (
     predict.COMMAND,
     export.COMMAND,
     profile.COMMAND,
+    advise.COMMAND,
     list_studies.COMMAND,
     verify.COMMAND,
     upgrade.COMMAND,
@@ -50,6 +51,7 @@ Examples
   python -m pruning predict sst2 "A slow start, but what an ending."
   python -m pruning export sst2 --variant slim-10 --to slim   a folder that loads without SlimViz
   python -m pruning profile sst2 --variant slim-10          milliseconds here: torch, ONNX Runtime, int8, bfloat16
+  python -m pruning advise sst2 --ms 5 --mb 10              which stored network fits, and what to run next
   python -m pruning list --json
   python -m pruning verify
   python -m pruning upgrade my-studies/reviews              rewrite a study of an earlier version for this one

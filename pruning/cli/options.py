@@ -199,6 +199,14 @@ def chosen_from(known: Iterable[str], text: str) -> tuple[str, ...]:
     return found
 
 
+def number(text: str) -> float:
+    """A number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{quoted(text)}: expected a number") from None
+
+
 def numbers(text: str) -> tuple[float, ...]:
     """Numbers between commas."""
     try:

@@ -131,7 +131,7 @@ def card(network: Any, loading: str) -> str:
 
 
 def as_slim(network: Any) -> Any:
-    """A network as a slim one.
+    """A network as the slim one that a graph is written from.
 
     Raises:
         MeasureError: it is none, nor a plain BERT classifier.

@@ -10,6 +10,7 @@ from pruning.export.bound import session_of
 from pruning.measure.network import Network
 from pruning.runtimes.kind import Answer, Inputs, Opened, Runtime
 from pruning.selection.latency import ONNX, ONNX_INT8
+from pruning.variants import FLOAT, INT8
 
 
 def _missing() -> str | None:
@@ -20,8 +21,8 @@ def _missing() -> str | None:
     return None
 
 
-def _opened(network: Network, threads: int, *, is_int8: bool) -> Opened:
-    session = session_of(network, threads, is_int8=is_int8)
+def _opened(precision: str, network: Network, threads: int) -> Opened:
+    session = session_of(network.model, precision, threads)
 
     def bound(inputs: Inputs) -> Answer:
         arrays = {name: values.numpy() for name, values in inputs.items()}
@@ -30,5 +31,5 @@ def _opened(network: Network, threads: int, *, is_int8: bool) -> Opened:
     return bound
 
 
-FLOAT32 = Runtime(ONNX, "ONNX Runtime", _missing, partial(_opened, is_int8=False))
-IN_INT8 = Runtime(ONNX_INT8, "ONNX Runtime, int8", _missing, partial(_opened, is_int8=True))
+FLOAT32 = Runtime(ONNX, "ONNX Runtime", _missing, partial(_opened, FLOAT))
+IN_INT8 = Runtime(ONNX_INT8, "ONNX Runtime, int8", _missing, partial(_opened, INT8))

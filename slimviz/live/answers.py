@@ -12,6 +12,7 @@ import numpy as np
 from pruning.errors import MeasureError
 from pruning.variants import Variant
 from slimviz.live.networks import Network, computing, others_wait
+from slimviz.live.runtimes import TORCH
 
 if TYPE_CHECKING:
     from pruning.data.examples import Examples
@@ -33,6 +34,7 @@ class Answer:
         pieces: word pieces read, special tokens not counted.
         unknown: how many of them the vocabulary does not know.
         left_out: word pieces beyond the longest text that the network reads.
+        runtime: what it computed with, of `RUNTIMES`.
     """
 
     variant: Variant
@@ -43,6 +45,7 @@ class Answer:
     pieces: int
     unknown: int
     left_out: int
+    runtime: str = TORCH.name
 
     @property
     def label(self) -> int | None:
@@ -124,4 +127,5 @@ def _answer(network: Network, logits: np.ndarray, seconds: list[float], input_id
         pieces=pieces,
         unknown=int((ids == tokenizer.unk_token_id).sum()),
         left_out=max(0, wanted - pieces),
+        runtime=network.runtime,
     )

@@ -1,4 +1,4 @@
-"""Loading teacher and slim networks, cached by (study, variant, device), never by text.
+"""Loading teacher and slim networks, cached by (study, variant, device or runtime), never by text.
 
 Everything that computes holds `pruning.measure.latency`'s one lock for timing: a prediction of another session waits
 for the batch that is being timed, and never disturbs it.
@@ -10,7 +10,7 @@ import functools
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -20,6 +20,7 @@ from pruning.measure import network as measure
 from pruning.study import Study
 from pruning.study.networks import is_available, names_teacher
 from pruning.variants import TEACHER, Variant
+from slimviz.live.runtimes import RUNTIMES, TORCH, ExportedModel
 from slimviz.theme import thread_text
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 LOOKED_FOR_SECONDS = 60  # how long it is good to know whether a teacher is on this machine
 LONGEST_NAME = 60  # characters of a teacher's name in a sentence
 CACHED_NETWORKS = 6  # three studies' teachers and slim networks; a teacher of BERT-base's size takes 440 MB
+CACHED_EXPORTS = 4  # one study's teacher and slim network in both precisions
 _waiting: list[object] = []  # one for each thread that waits in `computing()`
 
 
@@ -37,9 +39,11 @@ class Network(measure.Network):
 
     Attributes:
         variant: which one of its study.
+        runtime: name of what it computes with, of `RUNTIMES`.
     """
 
     variant: Variant = TEACHER
+    runtime: str = TORCH.name
 
 
 def teacher_problem(study: Study) -> str | None:
@@ -78,20 +82,32 @@ def version(study: Study) -> int:
         return 0
 
 
-def load_network(study: Study, variant: Variant, device: str = "cpu") -> Network:
-    """A study's network, from the cache where it is there; raises `SlimVizError` in one line."""
-    return _load_network(str(study.folder), version(study), variant, device, study)
+def load_network(study: Study, variant: Variant, device: str = "cpu", runtime: str = TORCH.name) -> Network:
+    """A study's network, from the cache where it is there; raises `SlimVizError` in one line.
+
+    Args:
+        study: where it is stored.
+        variant: which one.
+        device: as torch names it; "cpu" for any runtime but torch.
+        runtime: of `RUNTIMES`.
+    """
+    network = _load_network(str(study.folder), version(study), variant, device, study)
+    precision = RUNTIMES[runtime].precision
+    if precision is None:
+        return network
+    model = _export(str(study.folder), version(study), variant, precision, _threads(), network)
+    return replace(network, model=model, runtime=runtime)
 
 
 def load_networks(
-    study: Study, variants: Sequence[Variant], device: str = "cpu"
+    study: Study, variants: Sequence[Variant], device: str = "cpu", runtime: str = TORCH.name
 ) -> tuple[list[Network], dict[Variant, str]]:
     """Several networks: those that load, and why the others do not."""
     networks: list[Network] = []
     problems: dict[Variant, str] = {}
     for variant in variants:
         try:
-            networks.append(load_network(study, variant, device))
+            networks.append(load_network(study, variant, device, runtime))
         except SlimVizError as error:
             problems[variant] = str(error)
     if networks:
@@ -121,6 +137,15 @@ def _load_network(folder: str, stored_version: int, variant: Variant, device: st
     with computing():  # loading changes torch's defaults for a moment
         network = read_network(_study, variant, device=device)
     return Network(network.model, network.tokenizer, network.max_length, device, variant)
+
+
+@st.cache_resource(max_entries=CACHED_EXPORTS, show_spinner=False, hash_funcs={Variant: str})
+def _export(
+    folder: str, stored_version: int, variant: Variant, precision: str, threads: int, _network: Network
+) -> ExportedModel:
+    del folder, stored_version, variant  # only part of the cache's key
+    with computing():  # else it would take the processor from what is timed
+        return ExportedModel(_network.model, precision, threads)
 
 
 @contextmanager
@@ -153,7 +178,11 @@ def devices() -> list[DeviceInfo]:
 
 
 def threads_text() -> str:
-    """How many threads torch computes with on the CPU: "2 threads"."""
+    """How many threads networks compute with on the CPU, in any runtime: "2 threads"."""
+    return thread_text(_threads())
+
+
+def _threads() -> int:
     import torch
 
-    return thread_text(torch.get_num_threads())
+    return torch.get_num_threads()

@@ -6,6 +6,7 @@ both networks have answered the same examples, so `rows()` compares them fairly 
 
 from __future__ import annotations
 
+import importlib.metadata
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,7 @@ from slimviz.live.answers import batch_of
 from slimviz.live.examples import Drawn
 from slimviz.live.networks import Network, computing
 from slimviz.live.others_at_work import OthersAtWork, are_in_the_way
+from slimviz.live.runtimes import TORCH
 from slimviz.live.speedup import speedup_interval
 
 LENGTHS = (16, 32, 64, 128)
@@ -186,6 +188,8 @@ class LiveRun:
             "status": "complete" if self.is_complete else "stopped",
             "started": self.started.isoformat(timespec="seconds"),
             **conditions(self._others, network.device),
+            "runtime": network.runtime,
+            "onnxruntime": None if network.runtime == TORCH.name else importlib.metadata.version("onnxruntime"),
             "data": None if self.drawn is None else self.drawn.title,
             "split": None if self.drawn is None else self.split,
             "examples": self.answered,

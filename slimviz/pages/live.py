@@ -33,6 +33,7 @@ from slimviz.widgets.run_result import (
     stored_against_here,
     stored_sentence,
 )
+from slimviz.widgets.runtime import choose_runtime
 from slimviz.widgets.upload import FileChoice, choose_file
 
 RUNNING = "live:running"  # session: the run at work, or one whose rows are not kept yet
@@ -50,9 +51,10 @@ def render() -> None:
     choice = networks.choose("live")
     _keep_what_is_over()
     asked = _choose_data(choice)
-    settings = _form(choice, asked)
+    device, runtime = _choose_machine()
+    settings = _form(choice, asked, device)
     if settings is not None:
-        _start(choice, settings, asked)
+        _start(choice, settings, asked, runtime)
     for note in st.session_state.get(NOTES, []):
         st.warning(note)
     if RUNNING in st.session_state:
@@ -118,15 +120,11 @@ def _choose_number() -> int | None:
     )
 
 
-def _form(choice: Choice, asked: Asked) -> RunSettings | None:
-    """How to run; None until it is sent."""
+def _choose_machine() -> tuple[str, str]:
+    """Device and runtime; outside the form, since what runtimes there are follows from the device."""
     with st.spinner("Looking at what this machine offers …"):
-        offered, threads = devices(), threads_text()
-    has_texts = asked.source is not None or asked.file is not None
-    longest = choice.study.document.config.max_length
-    timed = [length for length in LENGTHS if length <= longest] or [longest]
-    lengths: list[str | int] = [*([REAL] if has_texts else []), *timed]
-    with st.form("live-form"):
+        offered = devices()
+    with st.container(border=True):
         left, right = st.columns(2)
         with left:
             device = st.radio(
@@ -146,16 +144,30 @@ def _form(choice: Choice, asked: Asked) -> RunSettings | None:
                     key="live-missing-devices",
                 )
         with right:
+            runtime = choose_runtime(str(device))
+            st.caption(f"On the CPU all of them compute with {threads_text()} here.")
+    return str(device), runtime
+
+
+def _form(choice: Choice, asked: Asked, device: str) -> RunSettings | None:
+    """How to run; None until it is sent."""
+    has_texts = asked.source is not None or asked.file is not None
+    longest = choice.study.document.config.max_length
+    timed = [length for length in LENGTHS if length <= longest] or [longest]
+    lengths: list[str | int] = [*([REAL] if has_texts else []), *timed]
+    with st.form("live-form"):
+        left, right = st.columns(2)
+        with left:
             batch = st.segmented_control(
                 "Batch (texts at once)", BATCHES, default=BATCHES[0], required=True, key="live-batch"
             )
+        with right:
             length = st.selectbox(
                 "Length timed (tokens)",
                 lengths,
                 key=f"live-length-{'texts' if has_texts else 'alone'}",  # texts, once they are there, come first
                 help="Real texts: the examples as they are, each network with its own tokenizer.",
             )
-            st.caption(f"On the CPU torch computes with {threads} here.")
         if not st.form_submit_button(
             "Measure now",
             type="primary",
@@ -163,7 +175,7 @@ def _form(choice: Choice, asked: Asked) -> RunSettings | None:
             disabled=not asked.is_usable or RUNNING in st.session_state,
         ):
             return None
-    return RunSettings(str(device), int(batch or 1), None if length == REAL else int(length))
+    return RunSettings(device, int(batch or 1), None if length == REAL else int(length))
 
 
 def _split_title(split: str) -> str:
@@ -173,10 +185,10 @@ def _split_title(split: str) -> str:
 # Running
 
 
-def _start(choice: Choice, settings: RunSettings, asked: Asked) -> None:
+def _start(choice: Choice, settings: RunSettings, asked: Asked, runtime: str) -> None:
     """Load what the run needs, and leave the rest to a thread."""
     try:
-        loaded, notes = networks.load_quietly(choice, settings.device)
+        loaded, notes = networks.load_quietly(choice, settings.device, runtime)
         if not loaded:
             for note in notes:
                 st.warning(note)

@@ -14,6 +14,7 @@ from slimviz.frames.provenance import description_text, is_own
 from slimviz.frames.results import summarise
 from slimviz.live.answers import Answer, predict
 from slimviz.live.networks import version
+from slimviz.live.runtimes import TORCH
 from slimviz.live.typed_text import clean, field_title, is_mostly_other_script
 from slimviz.widgets import networks
 from slimviz.widgets.answer import bars, footnote, is_timed, label_text, piece_notes, sentence
@@ -25,6 +26,7 @@ from slimviz.widgets.guard import guard
 from slimviz.widgets.head_attention import show_head_attention
 from slimviz.widgets.networks import Choice
 from slimviz.widgets.pinned_head import show_pinned_head
+from slimviz.widgets.runtime import choose_runtime
 from slimviz.widgets.surgery import show_surgery
 
 EXAMPLES_SHOWN = 8
@@ -50,6 +52,7 @@ def render() -> None:
         _open_with_an_example(task, examples)
         _choose_example(choice, examples)
     _type(choice)
+    runtime = choose_runtime()
     asked = st.session_state.get(ASKED, ())
     if len(asked) != len(task.text):
         return
@@ -59,10 +62,12 @@ def render() -> None:
         st.warning(theme.plain(problem))
     if problems:
         return
-    answers = _ask(choice, [text.text for text in cleaned])
+    answers = _ask(choice, [text.text for text in cleaned], runtime)
     notes = [note for text in cleaned for note in text.notes]
     _show(choice, answers, [text.text for text in cleaned], notes, examples)
     if any(answer.is_readable for answer in answers):
+        if runtime != TORCH.name:
+            st.caption("What words add, what heads look at, and heads cut by hand are computed in torch.")
         read = [text.text for text in cleaned]
         downloads = Downloads("playground")
         show_attributions(choice, read, downloads)
@@ -167,13 +172,13 @@ def _type(choice: Choice) -> None:
         st.form_submit_button(f"Ask {whom}", type="primary", on_click=send)
 
 
-def _ask(choice: Choice, texts: list[str]) -> list[Answer]:
-    """Answers to these texts, asked once for each study, budget and text."""
-    question = (str(choice.study.folder), version(choice.study), choice.variants, tuple(texts))
+def _ask(choice: Choice, texts: list[str], runtime: str) -> list[Answer]:
+    """Answers to these texts, asked once for each study, budget, runtime and text."""
+    question = (str(choice.study.folder), version(choice.study), choice.variants, runtime, tuple(texts))
     shown = st.session_state.get(SHOWN)
     if shown is not None and shown[0] == question:
         return shown[1]
-    loaded = networks.load(choice)
+    loaded = networks.load(choice, runtime)
     try:
         answers = predict(loaded, *texts)
     except SlimVizError as error:

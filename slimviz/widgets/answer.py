@@ -10,6 +10,7 @@ from slimviz import theme
 from slimviz.frames.provenance import is_own
 from slimviz.live.answers import Answer
 from slimviz.live.networks import threads_text
+from slimviz.live.runtimes import RUNTIMES
 from slimviz.widgets import networks
 
 FEWEST_RUNS = 3  # timed passes of one text below which neither milliseconds nor a speed-up are quoted
@@ -121,7 +122,7 @@ def footnote(answer: Answer, *, is_timed: bool) -> str:
         return read
     return (
         f"**{theme.milliseconds_text(answer.latency_ms)}** for this one text (median of {answer.runs} passes on the "
-        f"CPU, {threads_text()}); {read}"
+        f"CPU, {RUNTIMES[answer.runtime].title}, {threads_text()}); {read}"
     )
 
 

@@ -46,6 +46,7 @@ PAGES = (
         "SlimViz: BERT cut small for each task. What survived, and was it worth it?",
     ),
     PageEntry("tradeoffs", "Trade-offs", "tradeoffs", ":material/balance:", "Structural or sparse?"),
+    PageEntry("advice", "Advice", "advice", ":material/rule:", "Which one fits what I can spend?"),
     PageEntry("study", "Study", "study", ":material/fact_check:", "Can I trust it?"),
     PageEntry("survivors", "Survivors", "survivors", ":material/grass:", "Where did neurons survive?"),
     PageEntry("heads", "Heads", "heads", ":material/grid_on:", "Which heads matter to which task?"),

@@ -11,6 +11,7 @@ from pruning.variants import TEACHER, Variant
 from slimviz import theme
 from slimviz.frames.budgets import shipped_budgets
 from slimviz.live.networks import Network, load_networks, teacher_problem
+from slimviz.live.runtimes import TORCH
 from slimviz.widgets.choices import choose_budget, choose_study
 from slimviz.widgets.frame import begin
 
@@ -53,9 +54,9 @@ def choose(module: str) -> Choice:
     return Choice(key, study, names)
 
 
-def load(choice: Choice, device: str = "cpu") -> list[Network]:
-    """The chosen networks; says which do not load, and stops where none does."""
-    networks, notes = load_quietly(choice, device)
+def load(choice: Choice, runtime: str = TORCH.name) -> list[Network]:
+    """The chosen networks on the CPU; says which do not load, and stops where none does."""
+    networks, notes = load_quietly(choice, runtime=runtime)
     for note in notes:
         st.warning(note)
     if not networks:
@@ -63,10 +64,10 @@ def load(choice: Choice, device: str = "cpu") -> list[Network]:
     return networks
 
 
-def load_quietly(choice: Choice, device: str = "cpu") -> tuple[list[Network], list[str]]:
+def load_quietly(choice: Choice, device: str = "cpu", runtime: str = TORCH.name) -> tuple[list[Network], list[str]]:
     """The chosen networks that load, and a line of Markdown for each that does not."""
     with st.spinner("Loading the networks …"):
-        networks, problems = load_networks(choice.study, choice.variants, device)
+        networks, problems = load_networks(choice.study, choice.variants, device, runtime)
     alone = " The other network answers alone." if networks else ""
     notes = [f"{name(one)} cannot be loaded: {theme.plain(problem)}.{alone}" for one, problem in problems.items()]
     return networks, notes

@@ -11,7 +11,9 @@ length (tokens of a text), batch (texts at once), x and y (axes of Trade-offs), 
 hidden), a and b (networks on its card), ms-1 and ms-32 (milliseconds budgets), cut and cut-slim (heads cut by hand from
 the teacher and from the slim network), flip (number of an example that both answer differently), turn (which single
 head is looked for that would change that), explain (number of the label whose words are weighed on Playground), habits
-(the study whose probe sentences show what a head does).
+(the study whose probe sentences show what a head does), runtime (what networks compute with on Live and Playground),
+ms, mb, memory and points (limits on Advice), timed (the batch and length that its milliseconds are of), data and texts
+(what there is to learn from, and how much).
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from slimviz.state import Parsed, parse_choice, parse_choices, parse_number
+from slimviz.state import NONE, Parsed, parse_choice, parse_choices, parse_limit, parse_number
 
 T = TypeVar("T")
 
@@ -175,6 +177,41 @@ def choose_number(
     bounds = {"min_value": lowest, "max_value": highest}
     st.number_input(label, key=key, on_change=_commit, args=(parameter, key, _number), **bounds, **settings)
     return value
+
+
+def choose_limit(
+    label: str,
+    parameter: str,
+    *,
+    lowest: float,
+    highest: float,
+    what: str,
+    fallback: float | None = None,
+    **settings: Any,
+) -> float | None:
+    """A field for a number that may be left empty, tied to a URL parameter; arguments as of `choose_number`.
+
+    Returns:
+        The number, or None for no limit.
+    """
+    value = resolve(parameter, lambda raw: parse_limit(what, raw, lowest, highest, fallback), _limit)
+    key = f"choose-{parameter}"
+    st.session_state[key] = value
+    st.number_input(
+        label,
+        value=None,
+        min_value=lowest,
+        max_value=highest,
+        key=key,
+        placeholder="any",
+        on_change=lambda: change(**{parameter: _limit(st.session_state.get(key))}),
+        **settings,
+    )
+    return value
+
+
+def _limit(value: float | None) -> str:
+    return NONE if value is None else _number(value)
 
 
 def _number(value: float) -> str:

@@ -13,6 +13,7 @@ from pruning.study import Study
 from pruning.variants import Variant
 from slimviz import theme
 from slimviz.frames.provenance import is_own
+from slimviz.live.runtimes import RUNTIMES, TORCH
 from slimviz.widgets.networks import device_title, name
 
 FEWEST_EXAMPLES = 30  # with fewer, there are counts and no shares
@@ -67,8 +68,8 @@ def score_sentence(rows: Sequence[dict[str, Any]]) -> str | None:
     of = f" of {first['examples_available']:,}" if first["examples"] < first["examples_available"] else ""
     what = f"{first['examples']:,}{of} examples of {theme.plain(first['data'])}"
     if last.get("metric", "agreement") in OF_ANSWERS:
-        return agreement_sentence(what, last)
-    where = f"On {what}: "
+        return agreement_sentence(f"{what}{runtime_text(first)}", last)
+    where = f"On {what}{runtime_text(first)}: "
     if first["examples"] < FEWEST_EXAMPLES:
         return where + _counts_alone(rows)
     said = [f"{network_name(row).lower()} reaches **{theme.plain(metric_text(row))}**" for row in rows]
@@ -113,6 +114,8 @@ def stored_against_here(study: Study, rows: Sequence[dict[str, Any]]) -> list[di
         rows: of the run.
     """
     last = rows[-1]
+    if last["runtime"] != TORCH.name:  # what is stored was timed in torch
+        return []
     if last.get("speedup") is None or last["timed_batches"] < FEWEST_BATCHES or len(rows) < 2:
         return []
     length = "real" if last["length"] == REAL else last["length"]
@@ -173,7 +176,7 @@ def speed_sentence(rows: Sequence[dict[str, Any]]) -> str | None:
     device = device_title(first["device"])
     threads = f", {theme.thread_text(first['threads'])}" if device == "CPU" else ""
     batches = f"{first['timed_batches']} batch{'es' if first['timed_batches'] != 1 else ''} timed"
-    where = f"{device}{threads}, batch {first['batch']}, {length}, {batches}"
+    where = f"{device}, {RUNTIMES[first['runtime']].title}{threads}, batch {first['batch']}, {length}, {batches}"
     if first["timed_batches"] < FEWEST_BATCHES:
         return f"Too few batches for milliseconds ({where}): there are some from {FEWEST_BATCHES} on."
     times = [f"{network_name(row).lower()} takes {theme.milliseconds_text(row['median_ms'])}" for row in rows]
@@ -182,6 +185,12 @@ def speed_sentence(rows: Sequence[dict[str, Any]]) -> str | None:
         sentence += f", so slim is **{theme.times_text(last['speedup'])}** as fast"
         sentence += speedup_text(last).removeprefix(theme.times_text(last["speedup"]))
     return sentence + "."
+
+
+def runtime_text(row: dict[str, Any]) -> str:
+    """What a row's networks answered with, behind a comma; nothing for torch, in which scores are stored."""
+    runtime = RUNTIMES[row["runtime"]]
+    return "" if runtime is TORCH else f", in {runtime.title}"
 
 
 def rate_text(rate: float | None) -> str:

@@ -12,7 +12,7 @@ SCRIPT = """
 import sys
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
-for path in ("", "tradeoffs", "study", "survivors", "heads", "anatomy"):
+for path in ("", "tradeoffs", "advice", "study", "survivors", "heads", "anatomy"):
     page = AppTest.from_file("app.py", default_timeout=120)
     if path:
         page._page_hash = calc_hash(path)

@@ -15,6 +15,7 @@ from slimviz.state import (
     parse_density,
     parse_head,
     parse_heads,
+    parse_limit,
     parse_number,
 )
 from slimviz.theme import WORD_JOINER, plain
@@ -71,6 +72,16 @@ def test_numbers_outside_their_bounds_fall_back(raw: str) -> None:
     parsed = parse_number("Milliseconds", raw, 0.01, 100, 4)
     assert parsed.value == 4
     assert parsed.problem == f'Milliseconds "{plain(raw)}": expected a number from 0.01 to 100; showing 4.'
+
+
+def test_limits_may_be_none() -> None:
+    assert parse_limit("Milliseconds", "none", 0.01, 100, 4) == Parsed(None)
+    assert parse_limit("Milliseconds", None, 0.01, 100, None) == Parsed(None)
+    assert parse_limit("Milliseconds", None, 0.01, 100, 4) == Parsed(4)
+    assert parse_limit("Milliseconds", "2.50", 0.01, 100, None) == Parsed(2.5)
+    assert parse_limit("Milliseconds", "soon", 0.01, 100, 4) == parse_number("Milliseconds", "soon", 0.01, 100, 4)
+    said = 'Milliseconds "soon": expected a number from 0.01 to 100; there is no limit.'
+    assert parse_limit("Milliseconds", "soon", 0.01, 100, None) == Parsed(None, said)
 
 
 @pytest.mark.parametrize("raw", ["0-1", "1-0", "7-1", "1-13", "3", "3-", "a-b", "3-4-5", "99999-1", "٣-٤"])

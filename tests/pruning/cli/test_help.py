@@ -31,6 +31,7 @@ OPTIONS = {
     "predict": "study sentence second --file --text --pair --variant --teacher --device --threads --json",
     "export": "study --variant --to --format --json --data --int8",
     "profile": "study --variant --batches --lengths --threads --runtimes --seconds --teacher --json",
+    "advise": "STUDY --ms --batch --length --mb --memory-mb --floor-points --texts --labels --json",
     "list": "--studies --json",
     "verify": "STUDY --json",
     "upgrade": "FOLDER --json",

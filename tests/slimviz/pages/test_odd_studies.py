@@ -19,7 +19,7 @@ from slimviz.frames import results
 from tests.factories.study_document import edit, write_document
 from tests.factories.synthetic_study import bert_shape, write_study
 
-PAGES = ("", "tradeoffs", "study", "survivors", "heads", "anatomy", "play", "live")
+PAGES = ("", "tradeoffs", "advice", "study", "survivors", "heads", "anatomy", "play", "live")
 HOSTILE = "<script>alert(1)</script> ![x](http://evil.example/x.png) [y](javascript:1) :smile: $x$ \u202e {0} %s"
 Change = Callable[[dict[str, Any]], Any]
 

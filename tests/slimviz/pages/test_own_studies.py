@@ -15,7 +15,7 @@ from tests.factories.study_document import add_ablations, edit
 from tests.factories.tiny_study import BUDGET, write_tiny_study
 from tests.slimviz.pages.live_runs import finished
 
-PAGES = ("", "tradeoffs", "study", "survivors", "heads", "anatomy", "play", "live")
+PAGES = ("", "tradeoffs", "advice", "study", "survivors", "heads", "anatomy", "play", "live")
 NOT_SAID = ("GLUE", "whole validation split", "--data", "probe set", "floor", "most frequent class", "Retention")
 HOSTILE = "<script>alert(1)</script> ![x](http://evil.example/x.png) [y](javascript:1) $x$ \u202e {0} %s"
 TEACHER = teacher_of("mine")

@@ -10,6 +10,7 @@ ROW = {
     "network": "teacher",
     "status": "complete",
     "device": "cuda:0",
+    "runtime": "torch",
     "threads": 1,
     "data": "the probe set (written for this project)",
     "examples": 128,
@@ -45,12 +46,29 @@ def test_sentences() -> None:
         "(−2.3 points, 95% interval −6.2 to +1.6). Always the most frequent answer would score 0.500."
     )
     assert run_result.speed_sentence([ROW, SLIM_ROW]) == (
-        "A batch (CUDA 0, batch 32, texts of 64 tokens, 30 batches timed): the teacher takes 10.0 ms and the slim "
-        "network (10%) takes 2.5 ms in the median, so slim is **4.0×** as fast."
+        "A batch (CUDA 0, torch, batch 32, texts of 64 tokens, 30 batches timed): the teacher takes 10.0 ms and the "
+        "slim network (10%) takes 2.5 ms in the median, so slim is **4.0×** as fast."
     )
     assert run_result.rate_text(3.14159) == "3.1"
     assert run_result.rate_text(3200.4) == "3,200"
     assert run_result.rate_text(None) == "–"
+
+
+def test_another_runtime_is_named_beside_scores_and_speed() -> None:
+    here = {"device": "cpu", "threads": 2, "runtime": "onnx-int8"}
+    rows = [ROW | here, SLIM_ROW | here]
+    assert (
+        str(run_result.score_sentence(rows))
+        .replace("\\", "")
+        .startswith(
+            "On 128 examples of the probe set (written for this project), in ONNX Runtime int8: the teacher reaches "
+        )
+    )
+    assert str(run_result.speed_sentence(rows)).startswith(
+        "A batch (CPU, ONNX Runtime int8, 2 threads, batch 32, texts of 64 tokens, 30 batches timed): "
+    )
+    agreed = run_result.score_sentence([WITHOUT_LABELS | here, AGREED | here])
+    assert "project), in ONNX Runtime int8, without labels: " in str(agreed).replace("\\", "")
 
 
 def test_few_examples_and_few_batches_are_counts_alone() -> None:
@@ -61,8 +79,8 @@ def test_few_examples_and_few_batches_are_counts_alone() -> None:
         "network (10%) gets **1** right; too few for a share, which is given from 30 examples on."
     )
     assert run_result.speed_sentence(rows) == (
-        "Too few batches for milliseconds (CUDA 0, batch 32, texts of 64 tokens, 1 batch timed): there are some from 5 "
-        "on."
+        "Too few batches for milliseconds (CUDA 0, torch, batch 32, texts of 64 tokens, 1 batch timed): there are "
+        "some from 5 on."
     )
     assert list(run_result.result_table(rows).columns) == ["Network", "Right"]
     scores = [row | {"metric": "pearson", "pearson": 1.0, "correct": None} for row in rows]
@@ -87,6 +105,8 @@ def test_a_speed_up_has_an_interval_and_what_is_stored_beside_it(studies: dict[s
     }
     for other in ({"batch": 8}, {"timed_batches": 4}, {"speedup": None}):
         assert run_result.stored_against_here(studies["sst2"], [ROW | here, row | other]) == []
+    onnx = {"runtime": "onnx"}  # what is stored was timed in torch
+    assert run_result.stored_against_here(studies["sst2"], [ROW | here | onnx, row | onnx]) == []
     assert run_result.busy_sentence([ROW | here, row]) is None
     busy = row | {"is_busy": True, "others_cores": 1.5}
     assert "other programs kept 1.5 of its cores" in str(run_result.busy_sentence([ROW | here, busy]))
