@@ -32,7 +32,7 @@ NOTE_FIRST = """
 window.firstSeen = {};
 const wanted = {
   headline: () => [...document.querySelectorAll('h1')].some(e => e.innerText.includes(HEADLINE)),
-  first_number: () => document.querySelector('[data-testid=stMetricValue]'),
+  first_number: () => /\\d/.test(document.querySelector('.st-key-figures')?.innerText),
   first_chart: () => document.querySelector('[role=img][aria-label^="What is left of"]'),
 };
 new MutationObserver(() => {
@@ -65,7 +65,7 @@ def first_paint(browser: Browser, studies: Path | None) -> dict[str, float | Non
         page.goto(dashboard.address, wait_until="commit")
         page.wait_for_function("() => window.firstSeen.headline")
         settle(page)
-        if page.locator("[data-testid=stMetricValue]").count():
+        if page.locator(".st-key-figures").count():
             page.wait_for_function("() => window.firstSeen.first_number && window.firstSeen.first_chart")
         seen = page.evaluate("() => window.firstSeen")
         page.context.close()

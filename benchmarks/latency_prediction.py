@@ -3,9 +3,9 @@
 python -m benchmarks.latency_prediction sst2
 python -m benchmarks.latency_prediction sst2 --runtime onnx-int8 --batch 32 --length 64
 
-The table is measured as `run` measures it, then the stored networks are timed in turns, in the same runtime. Prints
-JSON: predicted and measured milliseconds and their ratio, a network. Only an otherwise idle machine gives numbers
-worth quoting.
+The table is measured as `run` measures it, then the stored networks are timed in turns of short blocks, in the same
+runtime. Prints JSON: predicted and measured milliseconds and their ratio, a network. Only an otherwise idle machine
+gives numbers worth quoting.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from pruning import load_study
 from pruning.bert.model import read_weights
 from pruning.errors import SlimVizError
 from pruning.export.bound import in_onnx
+from pruning.measure.blocks import Blocks, in_blocks
 from pruning.measure.environment import current_commit, environment
-from pruning.measure.latency import Rounds, latency
 from pruning.measure.latency_table import in_torch, latency_table
 from pruning.measure.speed import made_up
 from pruning.selection.latency import ONNX_INT8, RUNTIMES, TORCH
 from pruning.slimbert import from_bert, shape_of
 from pruning.study.networks import load_network
 from pruning.variants import TEACHER
-
-RUNS = 60
 
 
 def measure(name: str, runtime: str, batch: int, length: int) -> dict[str, Any]:
@@ -43,12 +43,12 @@ def measure(name: str, runtime: str, batch: int, length: int) -> dict[str, Any]:
     model = networks[str(TEACHER)].model  # as a slim network of all its widths, which an ONNX graph is written from
     networks[str(TEACHER)] = replace(networks[str(TEACHER)], model=from_bert(model, read_weights(model)).eval())
     calls = {name: bind(network, made_up(network, batch, length)) for name, network in networks.items()}
-    taken = latency(calls, Rounds(runs=RUNS))
+    taken = in_blocks(calls, Blocks())
     here = environment()
     found: dict[str, Any] = {"study": name, "runtime": runtime, "batch": batch, "length": length}
     found |= {"commit": current_commit(), "hardware": here.hardware, "threads": here.threads, "networks": {}}
     for key, network in networks.items():
-        predicted, measured = table.milliseconds(shape_of(network.model.config)), taken[key].median_ms
+        predicted, measured = table.milliseconds(shape_of(network.model.config)), float(np.median(taken[key]))
         found["networks"][key] = {
             "predicted_ms": round(predicted, 3),
             "measured_ms": round(measured, 3),

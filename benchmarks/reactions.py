@@ -66,7 +66,7 @@ ANSWERED = f"{SETTLED} && {MAIN}.includes('\\u201c' + argument + '\\u201d')"
 EXPLAINED = f"{SETTLED} && new URLSearchParams(location.search).get('explain') === argument"
 # The answer without a head comes first, and the examples after it.
 CUT = (
-    f"{MAIN}.includes(argument) && [...document.querySelectorAll('p')].some("
+    f"argument.some(text => {MAIN}.includes(text)) && [...document.querySelectorAll('p')].some("
     "p => p.innerText.startsWith('Now ') && !p.closest('[data-stale=\"true\"]'))"
 )
 
@@ -146,7 +146,7 @@ def cuts(page: Page, address: str, study: str, repeats: int) -> Iterator[float]:
     settle(page)
     heads: Locator = page.locator(f".st-key-surgery-cut-{study} svg.marks path[aria-roledescription='rect mark']")
     for number in range(repeats):
-        said = f"({number + 1} of {heads.count()})."
+        said = [f"({number + 1} of {heads.count()}).", f"{number + 1} of its {heads.count()} heads are cut"]
         yield reaction(page, "click", CUT, said, partial(heads.nth(5 * number).click, force=True))
         settle(page)
 
