@@ -4,8 +4,8 @@ python -m benchmarks.rivals_table                                               
 python -m benchmarks.rivals_table --write README.md --picture assets/rivals/methods.svg
 python -m benchmarks.rivals_table --check README.md                                exit code 1 where the file differs
 
-A task counts once it has half as many cells as the one that has most, so that a sweep under way has a table, too; a
-method at a budget counts where all tasks that count have it, so that all means are over the same tasks. A damaged file
+A task counts once it has three quarters of the cells of the one that has most, so that a sweep under way has a table,
+too; a method at a budget counts where all tasks that count have it, so that all means are over the same tasks. A damaged file
 is an error.
 """
 
@@ -67,7 +67,7 @@ def results_by_task(folder: Path, tasks: Iterable[str]) -> dict[str, tuple[CellR
 def counted(results: Mapping[str, Sequence[CellResult]]) -> dict[str, Sequence[CellResult]]:
     """The tasks that count, and their results; see this module's first lines."""
     most = max(map(len, results.values()), default=0)
-    return {task: found for task, found in results.items() if found and 2 * len(found) >= most}
+    return {task: found for task, found in results.items() if found and 4 * len(found) >= 3 * most}
 
 
 def mean_points(results: Mapping[str, Sequence[CellResult]]) -> list[Point]:

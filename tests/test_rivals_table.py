@@ -57,21 +57,22 @@ def test_the_picture_is_drawn_of_the_same_points(folder: Path) -> None:
     assert "Kwon" not in drawn
 
 
-def test_a_task_counts_once_it_has_half_as_many_cells_as_the_furthest(tmp_path: Path) -> None:
-    for method in ("slim", "kwon", "obert"):
+def test_a_task_counts_once_it_has_three_quarters_of_the_cells_of_the_furthest(tmp_path: Path) -> None:
+    for method in ("slim", "kwon", "obert", "magnitude"):
         write_result(tmp_path, cell_result("mrpc", method, 0.1))
     write_result(tmp_path, cell_result("cola", "slim", 0.1))
     results = rivals_table.results_by_task(tmp_path, TASKS)
     text = rivals_table.table_text(results)
     assert all(f"| {title} |" in text for title in ("SlimViz", "Optimal BERT Surgeon"))
-    assert text.count("| 10% |") == 3
+    assert text.count("| 10% |") == 4
     assert "Means over MRPC (" in text
     assert "CoLA" not in text + rivals_table.picture(results)
-    assert "4 of 316 cells" in text
-    write_result(tmp_path, cell_result("cola", "kwon", 0.1))
+    assert "5 of 316 cells" in text
+    for method in ("kwon", "magnitude"):
+        write_result(tmp_path, cell_result("cola", method, 0.1))
     text = rivals_table.table_text(rivals_table.results_by_task(tmp_path, TASKS))
     assert "Means over CoLA (" in text
-    assert text.count("| 10% |") == 2
+    assert text.count("| 10% |") == 3
 
 
 def test_without_results_the_table_says_so_and_nothing_is_drawn(tmp_path: Path) -> None:
