@@ -5,8 +5,8 @@ python -m benchmarks.rivals_table --write README.md --picture assets/rivals/meth
 python -m benchmarks.rivals_table --check README.md                                exit code 1 where the file differs
 
 A task counts once it has three quarters of the cells of the one that has most, so that a sweep under way has a table,
-too; a method at a budget counts where all tasks that count have it, so that all means are over the same tasks. A damaged file
-is an error.
+too; a method at a budget counts where all tasks that count have it, so that all means are over the same tasks. A
+damaged file is an error.
 """
 
 from __future__ import annotations
