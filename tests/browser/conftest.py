@@ -138,6 +138,24 @@ def background(page: Page) -> str:
     return page.evaluate("() => getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
 
 
+def pick(page: Page, box: str, option: str | None = None, tries: int = 6) -> None:
+    """Pick an option of a select box, its first one by default; a list that is redrawn closes, and is opened again."""
+    from playwright.sync_api import Error
+
+    options = page.get_by_role("option") if option is None else page.get_by_role("option", name=option)
+    for _ in range(tries - 1):
+        page.get_by_role("combobox", name=box).click()
+        try:
+            options.first.click(timeout=5_000)
+        except Error:
+            page.keyboard.press("Escape")
+            settle(page)
+        else:
+            return
+    page.get_by_role("combobox", name=box).click()
+    options.first.click()
+
+
 def press(mark: Locator, tries: int = 6) -> None:
     """Click a mark of a chart; one that is drawn anew under the pointer is looked up and clicked again."""
     from playwright.sync_api import Error

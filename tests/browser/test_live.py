@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.conftest import PHONE, overflow, settle
+from tests.browser.conftest import PHONE, overflow, pick, settle
 from tests.factories.own_study import ELSEWHERE, own_task, write_own_study
 from tests.factories.tiny_study import probe_rows, write_tiny_study
 
@@ -69,8 +69,7 @@ def test_a_run_on_the_probe_set_shows_counts_interval_and_speed(visit: Callable[
 
 def test_a_run_can_be_stopped_while_another_visitor_is_answered(visit: Callable[..., Page], live_server: str) -> None:
     page = visit("/live?study=tiny-sst2", base=live_server)
-    page.get_by_role("combobox", name="Examples").click()
-    page.get_by_role("option", name="all").click()
+    pick(page, "Examples", "all")
     measure(page)
     page.wait_for_selector("text=examples answered by both networks")
     other = visit("/play?study=tiny-sst2", base=live_server)
@@ -89,8 +88,7 @@ def test_a_run_can_be_stopped_while_another_visitor_is_answered(visit: Callable[
 
 def test_a_run_goes_on_while_its_visitor_looks_at_other_pages(visit: Callable[..., Page], live_server: str) -> None:
     page = visit("/live?study=tiny-sst2", base=live_server)
-    page.get_by_role("combobox", name="Examples").click()
-    page.get_by_role("option", name="all").click()
+    pick(page, "Examples", "all")
     measure(page)
     page.wait_for_selector("text=examples answered by both networks")
     assert page.get_by_role("button", name="Stop").count() == 1  # not Streamlit's own beside it
@@ -133,8 +131,7 @@ def test_a_file_is_uploaded_its_columns_chosen_and_its_texts_answered(
     words = page.inner_text(MAIN)
     assert f"On 64 examples of your file {markup}.csv, without labels: the slim network" in words.replace("\u2060", "")
     assert re.search(r"gives the teacher's answer to \d+\.\d% \(\d+/64\)", words)
-    page.get_by_role("combobox", name="Column of the labels").click()
-    page.get_by_role("option", name=markup).click()
+    pick(page, "Column of the labels", markup)
     settle(page)
     measure(page)
     page.wait_for_selector("text=Labels aside, slim gives the teacher's answer")

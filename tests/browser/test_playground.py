@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from slimviz.theme import PALETTES
-from tests.browser.conftest import DESKTOP, PHONE, background, overflow, settle, wait_for_parameter
+from tests.browser.conftest import DESKTOP, PHONE, background, overflow, pick, settle, wait_for_parameter
 from tests.factories.tiny_study import BUDGET, write_tiny_study
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ def test_a_long_paste_is_cut_and_said(visit: Callable[..., Page], live_server: s
 
 def test_an_example_of_the_probe_set_is_answered_at_once(visit: Callable[..., Page], live_server: str) -> None:
     page = visit("/play?study=tiny-stsb", base=live_server)
-    page.get_by_role("combobox", name="Try an example").click()
-    page.get_by_role("option").first.click()
+    pick(page, "Try an example")
     page.wait_for_selector("text=This is an example of the probe set, labelled")
     settle(page)
     assert "on a scale to 5" in page.inner_text(MAIN)
