@@ -10,7 +10,6 @@ call goes on where it was interrupted. Of several processes all train, the main 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -105,7 +104,8 @@ def in_ratios(context: Context, runs: Path, say: Say = lambda line: None) -> Con
     if latency is None:
         return context
     untrained = untrained_factors(context)
-    dense, least = map(latency.milliseconds, (untrained.shape.network(), smallest_network(untrained, config.selection)))
+    teacher = untrained.shape.network()
+    dense, least = map(latency.milliseconds, (teacher, smallest_network(untrained, config.selection)))
     for wanted in config.milliseconds:
         if wanted >= dense:
             raise ConfigError(f"budget of {wanted:g} ms: the teacher takes {dense:.3g} ms here, expected less")
@@ -113,7 +113,7 @@ def in_ratios(context: Context, runs: Path, say: Say = lambda line: None) -> Con
             raise SelectionError(
                 f"budget of {wanted:g} ms: the fastest network takes {least:.3g} ms here, expected at least that"
             )
-    ratios = {math.floor(1e4 * wanted / dense) / 1e4: wanted for wanted in config.milliseconds}
+    ratios = {latency.share(wanted, teacher): wanted for wanted in config.milliseconds}
     for ratio, wanted in ratios.items():
         say(f"{wanted:g} ms are {ratio:.2%} of the teacher's {dense:.3g} ms here")
     return replace(context, config=with_settings(config, {"budgets": tuple(ratios), "ship": tuple(ratios)}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -55,3 +56,7 @@ class LatencyTable(Record, frozen=True):
         attention = np.interp([layer.heads for layer in shape.layers], self.heads, self.attention_ms)
         ffn = np.interp([layer.ffn for layer in shape.layers], self.ffn, self.ffn_ms)
         return float(attention.sum() + ffn.sum() + self.other_ms)
+
+    def share(self, limit: float, dense: NetworkShape) -> float:
+        """A limit in milliseconds as a share of what the teacher takes, rounded down to four digits."""
+        return math.floor(1e4 * limit / self.milliseconds(dense)) / 1e4

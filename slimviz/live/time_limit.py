@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,11 +55,12 @@ def within(factors: ImportanceFactors, record: SelectionRecord, table: LatencyTa
     Raises:
         SelectionError: the teacher is within the limit as it is, or no network is.
     """
-    dense = table.milliseconds(factors.shape.network())
+    teacher = factors.shape.network()
+    dense = table.milliseconds(teacher)
     least = table.milliseconds(smallest_network(factors, record.settings))
     if limit >= dense:
         raise SelectionError(f"the teacher itself takes {dense:.3g} ms here, so nothing need be cut for {limit:g} ms")
     if limit < least:
         raise SelectionError(f"the fastest network takes {least:.3g} ms here, so none fits {limit:g} ms")
-    budget = Budget("latency_ratio", math.floor(1e4 * limit / dense) / 1e4)
+    budget = Budget("latency_ratio", table.share(limit, teacher))
     return select(factors, budget, record.settings, record.criterion, table)
