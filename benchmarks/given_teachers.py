@@ -5,7 +5,8 @@
     python -m benchmarks.given_teachers sst2 mrpc --data glue --one-shot --budgets 0.5
 
 Texts are training rows, drawn with seed 0; a tenth of them is held out by `prune`, and agreement with the teacher is
-counted there. Where there are labels, the task's validation split is scored as well. One line of JSON a network.
+counted there. The teacher was trained on those rows and answers some as it remembers them, so agreement and metric are
+counted on the validation split, too, which it never saw. One line of JSON a network.
 Stages are kept under runs/given, so that budgets share them and an interrupted call goes on.
 """
 
@@ -24,11 +25,15 @@ from pruning import load_study, prune
 from pruning.config import parse_settings
 from pruning.data import Examples, default_source, load_examples
 from pruning.measure.environment import current_commit
+from pruning.measure.fidelity import fidelity
 from pruning.measure.logits import predict_logits
 from pruning.measure.metrics import metrics
 from pruning.measure.network import Network
+from pruning.records import to_plain
 from pruning.study import Study
+from pruning.study.networks import load_network
 from pruning.training.prepare import training_rows
+from pruning.variants import TEACHER
 
 SEED = 0
 
@@ -60,6 +65,7 @@ def rows(study: Study, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         study.tokenizer("teacher").save_pretrained(folder)
     train = training_rows(load_examples(task, "train", options.data), options.rows, SEED)
     labels = labels_of(study, train) if options.labels else None
+    unseen, teacher = load_examples(task, task.validation[0], options.data), load_network(study, TEACHER)
     for budget in options.budgets:
         begun = perf_counter()
         slim = prune(
@@ -91,10 +97,13 @@ def rows(study: Study, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             "seconds": {stage: round(seconds, 1) for stage, seconds in slim.report.seconds.items()},
             "wall": round(perf_counter() - begun, 1),
         }
-        if options.labels:
-            validation = load_examples(task, "validation", options.data)
-            network = Network(slim.network, slim.tokenizer, study.document.config.max_length)
-            row["validation"] = metrics(task, predict_logits(network, validation), validation.labels)
+        small = Network(slim.network, slim.tokenizer, study.document.config.max_length)
+        own, reference = (predict_logits(network, unseen) for network in (small, teacher))
+        row["unseen"] = {
+            "texts": len(unseen),
+            "metrics": metrics(task, own, unseen.labels),
+            **to_plain(fidelity(task, own, reference)),
+        }
         yield row
 
 
