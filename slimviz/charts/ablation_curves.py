@@ -42,7 +42,8 @@ def ablation_curves(
     others = base.transform_filter(alt.datum.line == OTHERS).mark_line(strokeWidth=1.2, opacity=0.7)
     strong = base.transform_filter(alt.datum.line != OTHERS)
     drawn = strong.mark_line(strokeWidth=2.5).encode(
-        detail="criterion:N", strokeDash=alt.condition(alt.datum.line == MOST, alt.value([6, 4]), alt.value([1, 0]))
+        detail="criterion:N",
+        strokeDash=alt.StrokeDashValue([1, 0], condition={"test": alt.datum.line == MOST, "value": [6, 4]}),
     )
     points = strong.mark_point(filled=True, size=55, opacity=1).encode(
         shape=alt.Shape("line:N", scale=alt.Scale(domain=[LEAST, MOST], range=["circle", "triangle-down"]), legend=None)
@@ -54,5 +55,5 @@ def ablation_curves(
     ground = pd.DataFrame({"score": [floor], "words": ["floor: knows nothing"]})
     rule = alt.Chart(ground).mark_rule(color=palette.text, strokeDash=[2, 3], tooltip=False).encode(y="score:Q")
     words = alt.Chart(ground).mark_text(align="left", baseline="bottom", dx=4, dy=-3, color=palette.text, tooltip=False)
-    layers += [rule, words.encode(y="score:Q", x=alt.value(0), text="words:N")]
+    layers += [rule, words.encode(y="score:Q", x=alt.XValue(0), text="words:N")]
     return alt.LayerChart(layer=layers).properties(height=HEIGHT, padding=PADDING)

@@ -49,6 +49,6 @@ def attention_map(looks: pd.DataFrame, most: float, palette: Palette) -> alt.Lay
     scale = alt.Scale(domain=stops, range=colours, clamp=True, interpolate="rgb")
     layers = [base.mark_rect(stroke=palette.background).encode(color=alt.Color("share:Q", legend=legend, scale=scale))]
     if count <= MOST_WRITTEN:
-        strong = alt.condition("datum.is_strong", alt.value(palette.mark_on_strong), alt.value(palette.mark))
+        strong = alt.ColorValue(palette.mark, condition={"test": "datum.is_strong", "value": palette.mark_on_strong})
         layers.append(base.mark_text(fontSize=11).encode(text="label:N", color=strong))
     return alt.LayerChart(data=frame, layer=layers).properties(height=ROW_HEIGHT * count + AXIS_HEIGHT, padding=PADDING)

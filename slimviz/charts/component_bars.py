@@ -36,7 +36,7 @@ def component_bars(costs: pd.DataFrame, unit: str, palette: Palette) -> alt.Laye
             bar = base.mark_bar(color=colour, fillOpacity=opacity, height={"band": 0.7})
             layers.append(bar.encode(x=alt.X(f"{name}:Q", title=unit, scale=scale, axis=axis)))
     text = base.mark_text(align="right", fontSize=12, color=palette.text)
-    layers.append(text.encode(x=alt.datum(ROOM * longest, scale=scale), text="label:N"))
+    layers.append(text.encode(x=alt.XDatum(ROOM * longest, scale=scale), text="label:N"))
     return alt.LayerChart(data=costs, layer=layers).properties(
         height=ROW_HEIGHT * len(titles) + AXIS_HEIGHT, padding=PADDING
     )

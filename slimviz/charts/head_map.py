@@ -110,10 +110,11 @@ def surgery_map(heads: pd.DataFrame, bounds: Bounds, palette: Palette) -> alt.La
     frame["words"] = [STATES[state] for state in heads["state"]]
     on = heads["state"] == "on"
     frame["side"] = [value / (bounds[1] if value > 0 else -bounds[0]) for value in heads["shade"].where(on, 0.0)]
-    colour = alt.condition(
-        "datum.state == 'on'",
-        alt.Color("shade:Q", legend=None, scale=importance_scale(bounds, palette)),
-        alt.value(palette.surface),
+    colour = alt.Color(
+        "shade:Q",
+        legend=None,
+        scale=importance_scale(bounds, palette),
+        condition={"test": "datum.state != 'on'", "value": palette.surface},
     )
     tooltip = [
         alt.Tooltip("layer:O"),
@@ -133,10 +134,11 @@ def turned_map(heads: pd.DataFrame, palette: Palette) -> alt.LayerChart:
     """
     marks = {"there": THERE_MARK, "tried": "", "left": GONE_MARK}
     frame = heads.assign(mark=[marks[state] for state in heads["state"]], side=heads["reach"])
-    colour = alt.condition(
-        "datum.state != 'left'",
-        alt.Color("reach:Q", legend=None, scale=_from_0_to_1(palette.similarity)),
-        alt.value(palette.surface),
+    colour = alt.Color(
+        "reach:Q",
+        legend=None,
+        scale=_from_0_to_1(palette.similarity),
+        condition={"test": "datum.state == 'left'", "value": palette.surface},
     )
     tooltip = [alt.Tooltip("layer:O"), alt.Tooltip("head:O"), alt.Tooltip("reach:Q", format=".1%", title="comes")]
     return _map(frame, colour, tooltip, None, palette)
@@ -165,7 +167,7 @@ def _map(
     strong = f"abs(datum.side) > {STRONG}"
     marks = base.mark_text(fontSize=13, cursor="pointer").encode(
         text="mark:N",
-        color=alt.condition(strong, alt.value(palette.mark_on_strong), alt.value(palette.mark)),
+        color=alt.ColorValue(palette.mark, condition={"test": strong, "value": palette.mark_on_strong}),
     )
     outline = (
         base.transform_filter("datum.chosen")

@@ -42,8 +42,8 @@ def layer_bars(layers: pd.DataFrame, chosen: int, palette: Palette) -> alt.Layer
         base.mark_bar(color=palette.teacher, fillOpacity=0.25, cursor="pointer")
         .encode(
             y=alt.Y("teacher:Q", title="units left", scale=scale, axis=axis),
-            stroke=alt.condition("datum.chosen", alt.value(palette.outline), alt.value(None)),
-            strokeWidth=alt.condition("datum.chosen", alt.value(2), alt.value(0)),
+            stroke=alt.StrokeValue(None, condition={"test": "datum.chosen", "value": palette.outline}),
+            strokeWidth=alt.StrokeWidthValue(0, condition={"test": "datum.chosen", "value": 2}),
         )
         .add_params(alt.selection_point(name=CLICK, fields=["layer"], toggle="true", clear=False))
     )

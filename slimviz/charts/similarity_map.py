@@ -53,7 +53,7 @@ def similarity_map(pairs: pd.DataFrame, palette: Palette) -> alt.LayerChart:
             "value:Q", legend=None, scale=alt.Scale(domain=stops, range=colours, clamp=True, interpolate="rgb")
         )
     )
-    strong = alt.condition("datum.strong", alt.value(palette.mark_on_strong), alt.value(palette.mark))
+    strong = alt.ColorValue(palette.mark, condition={"test": "datum.strong", "value": palette.mark_on_strong})
     text = base.mark_text(fontSize=12).encode(text="label:N", color=strong)
     axis_height = SLANTED_AXIS_HEIGHT if slanted else AXIS_HEIGHT
     return alt.LayerChart(data=frame, layer=[cells, text]).properties(

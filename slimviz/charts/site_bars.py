@@ -57,7 +57,7 @@ def site_bars(sites: pd.DataFrame, survival: pd.DataFrame, palette: Palette) -> 
         )
     )
     text = alt.Chart(frame).mark_text(align="right", fontSize=13, color=palette.text, tooltip=False)
-    text = text.encode(x=alt.datum(1.2), y=y, text="label:N")
+    text = text.encode(x=alt.XDatum(1.2), y=y, text="label:N")
     return alt.LayerChart(layer=[bars, points, text]).properties(
         height=ROW_HEIGHT * len(order) + AXIS_HEIGHT, padding=PADDING
     )

@@ -213,7 +213,7 @@ def _rules(points: pd.DataFrame, sides: Sides, y: alt.Y, palette: Palette) -> li
         base = alt.Chart(frame_of([{"y": value, "word": word}])).encode(y=y)
         layers.append(base.mark_rule(color=colour, strokeDash=[5, 4], tooltip=False))
         text = base.mark_text(align="left", baseline="bottom", dx=4, dy=-2, color=colour, tooltip=False)
-        layers.append(text.encode(text="word:N", x=alt.value(0)))
+        layers.append(text.encode(text="word:N", x=alt.XValue(0)))
     return layers
 
 

@@ -52,15 +52,16 @@ def word_bars(words: pd.DataFrame, bound: float, unit: str, palette: Palette) ->
             alt.Tooltip("pieces:N", title="read as"),
         ],
     )
-    colour = alt.condition("datum.integrated >= 0", alt.value(palette.supports), alt.value(palette.opposes))
+    supports = {"test": "datum.integrated >= 0", "value": palette.supports}
+    colour = alt.ColorValue(palette.opposes, condition=supports)
     bars = base.mark_bar(height={"band": 0.6}).encode(
         x=alt.X("integrated:Q", title=unit, scale=scale, axis=axis), color=colour
     )
-    zero = alt.Chart().mark_rule(color=palette.muted, tooltip=False).encode(x=alt.datum(0.0, scale=scale))
+    zero = alt.Chart().mark_rule(color=palette.muted, tooltip=False).encode(x=alt.XDatum(0.0, scale=scale))
     points = base.mark_point(shape="diamond", size=50, filled=False, strokeWidth=1.5, color=palette.text, opacity=1)
     points = points.encode(x=alt.X("left_out:Q", scale=scale))
     text = base.mark_text(align="right", fontSize=12, color=palette.text)
-    text = text.encode(x=alt.datum(ROOM * bound, scale=scale), text="label:N")
+    text = text.encode(x=alt.XDatum(ROOM * bound, scale=scale), text="label:N")
     return alt.LayerChart(data=words, layer=[zero, bars, points, text]).properties(
         height=ROW_HEIGHT * len(words) + AXIS_HEIGHT, padding=PADDING
     )

@@ -29,6 +29,7 @@ from slimviz.state import NONE, format_head, head_option_title, parse_head
 from slimviz.theme import Palette
 from slimviz.widgets import parameters
 from slimviz.widgets.appearance import current_palette
+from slimviz.widgets.chart import draw_chart
 from slimviz.widgets.choices import choose_budget, choose_scale
 from slimviz.widgets.downloads import Downloads
 from slimviz.widgets.frame import begin, warn_of_teacher
@@ -185,7 +186,7 @@ def _maps(
     bounds = RANK_BOUNDS if by_rank else importance_bounds(heads["relative"])
     left, right = st.columns([1, 2])
     with left:
-        st.altair_chart(
+        draw_chart(
             importance_legend(bounds, palette, RANK_TICKS if by_rank else None),
             width="stretch",
             alt="Colours: pink below, green above",

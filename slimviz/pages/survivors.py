@@ -27,6 +27,7 @@ from slimviz.frames.tidy import only
 from slimviz.state import parse_choice, parse_density
 from slimviz.widgets import parameters
 from slimviz.widgets.appearance import current_palette
+from slimviz.widgets.chart import draw_chart
 from slimviz.widgets.choices import choose_scale, choose_study
 from slimviz.widgets.downloads import Downloads
 from slimviz.widgets.frame import begin, figure
@@ -269,7 +270,7 @@ def _strips(
     bounds = RANK_BOUNDS if by_rank else importance_bounds(units["relative"])
     figure = unit_strip(units, bounds, palette, in_order=in_order)
     st.plotly_chart(figure, width="stretch", config=TOOLBAR, key="units", alt=sentence)
-    st.altair_chart(
+    draw_chart(
         importance_legend(bounds, palette, RANK_TICKS if by_rank else None),
         width="stretch",
         alt="Colours: pink below the cut-off, green above",

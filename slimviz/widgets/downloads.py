@@ -14,6 +14,7 @@ import streamlit as st
 from slimviz import theme
 from slimviz.charts import export
 from slimviz.widgets.appearance import current_palette
+from slimviz.widgets.chart import draw_chart
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ class Downloads:
             chart: the chart.
             data: the rows that it draws.
             for_files: the chart as files hold it, where they need what the page says beside it.
-            settings: of `st.altair_chart`.
+            settings: of `st.vega_lite_chart`.
         """
-        st.altair_chart(chart, **settings)
+        draw_chart(chart, **settings)
         self._drawn[title] = _Drawn(for_files or chart, data)
 
     def offer(self) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import altair as alt
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pruning.data.tasks import get_task
@@ -52,6 +55,18 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def no_guard(monkeypatch: pytest.MonkeyPatch) -> None:
     """Odd values are faults in tests: pages say one line of errors that are ours, and let all others through."""
     monkeypatch.setattr("slimviz.widgets.guard.ODD_VALUES", ())
+
+
+@pytest.fixture(autouse=True)
+def valid_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a page draws is compared with Vega-Lite's schema here, since the dashboard itself does without."""
+    draw = st.vega_lite_chart
+
+    def checked(description: dict[str, Any], **settings: Any) -> Any:
+        alt.Chart.from_dict(description)
+        return draw(description, **settings)
+
+    monkeypatch.setattr(st, "vega_lite_chart", checked)
 
 
 @pytest.fixture

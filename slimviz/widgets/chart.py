@@ -1,0 +1,24 @@
+"""Charts on a page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import streamlit as st
+
+
+def draw_chart(chart: alt.LayerChart | alt.Chart, **settings: Any) -> None:
+    """`st.altair_chart`, but for a chart that is known to be one.
+
+    At every run Streamlit has altair compare all of a chart with Vega-Lite's schema, which takes longer than to write
+    the chart; tests do that once. It also changes altair's settings for the whole process meanwhile, so that a chart
+    which another visitor downloads at that moment may be one without data.
+
+    Args:
+        chart: with a size of its own or of its place.
+        settings: of `st.vega_lite_chart`.
+    """
+    description = chart.to_dict(validate=False)
+    description.pop("config", None)  # altair's own width and height for charts that have none
+    st.vega_lite_chart(description, **settings)
