@@ -210,7 +210,7 @@ def _show(choice: Choice, answers: list[Answer], texts: list[str], notes: list[s
     colours = theme.palette(st.context.theme.type)
     for column, answer in zip(st.columns(len(answers)), answers, strict=True):
         colour = colours.teacher if answer.variant.is_teacher else colours.slim
-        with column, st.container(border=True):
+        with column, st.container(border=True, key=f"answer-{answer.variant}"):
             st.markdown(f"**{networks.name(answer.variant)}**")
             st.html(bars(task, answer, colour, colours.grid))
             st.caption(footnote(answer, is_timed=is_timed(answers)))
