@@ -56,29 +56,30 @@ class Speedup(Record, frozen=True):
     high: AboveZero
 
 
-def in_blocks(calls: Mapping[Key, Call], blocks: Blocks) -> dict[Key, np.ndarray]:
+def in_blocks(calls: Mapping[Key, Call], blocks: Blocks, *, device: str = "cpu") -> dict[Key, np.ndarray]:
     """Each one's milliseconds, the median of every block, (turns,) float64.
 
     Args:
         calls: name -> a function of the turn's number; called twice before any turn.
         blocks: how often.
+        device: what to wait for before the clock is read.
     """
-    rounds = {name: _rounds(call, blocks) for name, call in calls.items()}
+    rounds = {name: _rounds(call, blocks, device) for name, call in calls.items()}
     medians: dict[Key, list[float]] = {name: [] for name in calls}
     began = perf_counter()
     for turn in range(blocks.most):
         if turn >= FEWEST_RUNS and perf_counter() - began > blocks.seconds:
             break
         for name, call in calls.items():
-            block = latency({name: lambda _, call=call, turn=turn: call(turn)}, rounds[name])
+            block = latency({name: lambda _, call=call, turn=turn: call(turn)}, rounds[name], device=device)
             medians[name].append(block[name].median_ms)
     return {name: np.array(found) for name, found in medians.items()}
 
 
-def _rounds(call: Call, blocks: Blocks) -> Rounds:
+def _rounds(call: Call, blocks: Blocks, device: str) -> Rounds:
     """What is a block of one network; its first call may compile or fetch, so the faster of two counts."""
     once = Rounds(runs=1, warmup=0, threads=blocks.threads)
-    taken = min(latency({0: call}, once)[0].median_ms for _ in range(2))
+    taken = min(latency({0: call}, once, device=device)[0].median_ms for _ in range(2))
     return once if taken > SLOW_MS else Rounds(runs=blocks.calls, warmup=1, threads=blocks.threads)
 
 

@@ -33,6 +33,6 @@ def test_it_answers_as_torch_does(is_int8: bool, tolerance: float) -> None:
 def test_a_table_says_what_computed() -> None:
     shape = BertShape(2, 4, 16, 64, 256, vocabulary=50, positions=64, token_types=2, pooler=64, labels=2)
     bind = partial(in_onnx, is_int8=False)
-    table = latency_table(shape, batch=2, length=8, steps=1, runs=3, bind=bind, runtime="onnx")
-    assert (table.runtime, table.batch, table.length, table.heads, table.ffn) == ("onnx", 2, 8, (0, 4), (0, 256))
+    table = latency_table(shape, batch=2, length=8, steps=1, turns=3, bind=bind, runtime="onnx")
+    assert (table.runtime, table.batch, table.length, table.heads, table.ffn) == ("onnx", 2, 8, (0, 1, 4), (0, 256))
     assert table.other_ms > 0

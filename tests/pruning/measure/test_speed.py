@@ -15,18 +15,14 @@ import pytest
 import torch
 
 from pruning import slimbert
-from pruning.bert.shapes import BertShape
 from pruning.data.examples import Examples
 from pruning.errors import MeasureError, Stopped
 from pruning.measure.devices import devices
 from pruning.measure.environment import current_commit, environment
 from pruning.measure.latency import TIMING_LOCK, Rounds, latency, summary
-from pruning.measure.latency_table import latency_table
 from pruning.measure.memory import peak_memory
 from pruning.measure.network import Network
 from pruning.measure.speed import speed_table
-from pruning.records import to_plain
-from pruning.selection.latency import LatencyTable
 from pruning.variants import TEACHER, slim
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -139,22 +135,6 @@ def test_a_speed_table_needs_a_teacher_on_the_same_device_and_can_be_stopped(
     stops = iter([False] * 3 + [True])
     rows = speed_table({TEACHER: network}, lengths=(4, 8), rounds=Rounds(runs=2), should_stop=lambda: next(stops))
     assert [(row.batch, row.length) for row in rows] == [(1, 4)]
-
-
-def test_a_latency_table_reaches_from_nothing_to_the_dense_widths_and_survives_json() -> None:
-    import msgspec
-
-    # Wide enough that a layer's milliseconds stand out from a busy machine's noise.
-    shape = BertShape(2, 4, 64, 256, 1024, vocabulary=50, positions=64, token_types=2, pooler=256, labels=2)
-    table = latency_table(shape, batch=8, length=64, steps=2, runs=5)
-    assert (table.heads, table.ffn) == ((0, 2, 4), (0, 512, 1024))
-    assert table.attention_ms[0] == table.ffn_ms[0] == 0.0
-    assert table.other_ms > 0.0
-    assert table.attention_ms[-1] > 0.0
-    dense = table.other_ms + shape.layers * (table.attention_ms[-1] + table.ffn_ms[-1])
-    assert table.milliseconds(shape.network()) == pytest.approx(dense)
-    assert (table.device, table.batch, table.length) == ("cpu", 8, 64)
-    assert msgspec.json.decode(json.dumps(to_plain(table)), type=LatencyTable) == table
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="peak memory on the CPU is read from Linux's /proc")
