@@ -107,7 +107,10 @@ def summary(seconds: Sequence[float]) -> Latency:
 
 @contextmanager
 def using_threads(threads: int | None) -> Iterator[int]:
-    """Have torch compute with so many threads inside; yields how many it uses."""
+    """Have torch compute with so many threads inside; yields how many it uses.
+
+    The number is this thread's own, and where a thread first asks torch to compute, it takes the latest that any set.
+    """
     import torch
 
     before = torch.get_num_threads()

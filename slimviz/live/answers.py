@@ -71,9 +71,11 @@ def batch_of(network: Network, examples: Examples) -> tuple[dict[str, Any], int,
 
 def forward(network: Network, inputs: dict[str, Any]) -> tuple[np.ndarray, float]:
     """Logits (examples, labels) and the seconds that one forward pass took; call it inside `computing()`."""
+    from pruning.measure.latency import using_threads
     from pruning.measure.logits import timed_forward
 
-    return timed_forward(network, inputs)
+    with using_threads(network.threads):
+        return timed_forward(network, inputs)
 
 
 def predict(networks: Sequence[Network], text: str, pair: str | None = None) -> list[Answer]:

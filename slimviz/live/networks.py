@@ -1,4 +1,4 @@
-"""Loading teacher and slim networks, cached by (study, variant, device or runtime), never by text.
+"""Loading teacher and slim networks, cached by (study, variant, device, or runtime and threads), never by text.
 
 Everything that computes holds `pruning.measure.latency`'s one lock for timing: a prediction of another session waits
 for the batch that is being timed, and never disturbs it.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LOOKED_FOR_SECONDS = 60  # how long it is good to know whether a teacher is on this machine
 LONGEST_NAME = 60  # characters of a teacher's name in a sentence
 CACHED_NETWORKS = 6  # three studies' teachers and slim networks; a teacher of BERT-base's size takes 440 MB
-CACHED_EXPORTS = 4  # one study's teacher and slim network in both precisions
+CACHED_EXPORTS = 4  # one study's teacher and slim network in both precisions, with one number of threads
 _waiting: list[object] = []  # one for each thread that waits in `computing()`
 
 
@@ -40,10 +40,12 @@ class Network(measure.Network):
     Attributes:
         variant: which one of its study.
         runtime: name of what it computes with, of `RUNTIMES`.
+        threads: of the processor that an answer is computed with; None for `all_threads`.
     """
 
     variant: Variant = TEACHER
     runtime: str = TORCH.name
+    threads: int | None = None
 
 
 def teacher_problem(study: Study) -> str | None:
@@ -82,7 +84,9 @@ def version(study: Study) -> int:
         return 0
 
 
-def load_network(study: Study, variant: Variant, device: str = "cpu", runtime: str = TORCH.name) -> Network:
+def load_network(
+    study: Study, variant: Variant, device: str = "cpu", runtime: str = TORCH.name, threads: int | None = None
+) -> Network:
     """A study's network, from the cache where it is there; raises `SlimVizError` in one line.
 
     Args:
@@ -90,24 +94,29 @@ def load_network(study: Study, variant: Variant, device: str = "cpu", runtime: s
         variant: which one.
         device: as torch names it; "cpu" for any runtime but torch.
         runtime: of `RUNTIMES`.
+        threads: of the processor, in any runtime; None for `all_threads`.
     """
-    network = _load_network(str(study.folder), version(study), variant, device, study)
+    network = replace(_load_network(str(study.folder), version(study), variant, device, study), threads=threads)
     precision = RUNTIMES[runtime].precision
     if precision is None:
         return network
-    model = _export(str(study.folder), version(study), variant, precision, _threads(), network)
+    model = _export(str(study.folder), version(study), variant, precision, threads or all_threads(), network)
     return replace(network, model=model, runtime=runtime)
 
 
 def load_networks(
-    study: Study, variants: Sequence[Variant], device: str = "cpu", runtime: str = TORCH.name
+    study: Study,
+    variants: Sequence[Variant],
+    device: str = "cpu",
+    runtime: str = TORCH.name,
+    threads: int | None = None,
 ) -> tuple[list[Network], dict[Variant, str]]:
-    """Several networks: those that load, and why the others do not."""
+    """Several networks, see `load_network`: those that load, and why the others do not."""
     networks: list[Network] = []
     problems: dict[Variant, str] = {}
     for variant in variants:
         try:
-            networks.append(load_network(study, variant, device, runtime))
+            networks.append(load_network(study, variant, device, runtime, threads))
         except SlimVizError as error:
             problems[variant] = str(error)
     if networks:
@@ -150,7 +159,13 @@ def _export(
 
 @contextmanager
 def computing() -> Iterator[None]:
-    """Hold the lock that keeps timings and everything else that computes apart; never call `st` inside."""
+    """Hold the lock that keeps timings and everything else that computes apart; never call `st` inside.
+
+    torch computes with `all_threads` inside, whatever this thread found: one that began while somebody's run took fewer
+    would go on with as few, see `using_threads`.
+    """
+    import torch
+
     from pruning.measure.latency import TIMING_LOCK
 
     waiter = object()
@@ -160,6 +175,7 @@ def computing() -> Iterator[None]:
     finally:
         _waiting.remove(waiter)
     try:
+        torch.set_num_threads(all_threads())
         yield
     finally:
         TIMING_LOCK.release()
@@ -178,11 +194,16 @@ def devices() -> list[DeviceInfo]:
 
 
 def threads_text() -> str:
-    """How many threads networks compute with on the CPU, in any runtime: "2 threads"."""
-    return thread_text(_threads())
+    """How many threads networks compute with on the CPU where nobody chose, in any runtime: "2 threads"."""
+    return thread_text(all_threads())
 
 
-def _threads() -> int:
+@functools.cache
+def all_threads() -> int:
+    """How many threads torch computes with where nobody asks for fewer; asked once, before anybody does."""
     import torch
 
-    return torch.get_num_threads()
+    from pruning.measure.latency import TIMING_LOCK
+
+    with TIMING_LOCK:
+        return torch.get_num_threads()

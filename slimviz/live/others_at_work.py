@@ -8,7 +8,7 @@ from pathlib import Path
 
 STAT = Path("/proc/stat")  # Linux; elsewhere nobody knows, and nothing is said
 COUNTED = (0, 1, 2, 5, 6, 7)  # user, nice, system, interrupts (two) and stolen time; not idle or waiting for a disk
-SPARE = 0.25  # cores that others may take beyond those that torch leaves free
+SPARE = 0.25  # cores that others may take beyond those that are left free
 SHORTEST = 0.5  # seconds: the kernel counts in hundredths
 
 
@@ -28,11 +28,11 @@ class OthersAtWork:
 
 
 def are_in_the_way(others: float | None, threads: int, cores: int | None = None) -> bool:
-    """Whether others took cores that torch needed.
+    """Whether others took cores that a measurement needed: more than it leaves free.
 
     Args:
         others: cores that they took.
-        threads: that torch computes with.
+        threads: that it computes with.
         cores: of the machine; its own by default.
     """
     cores = cores or os.cpu_count() or 1

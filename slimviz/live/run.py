@@ -25,7 +25,7 @@ from slimviz.frames.results import study_title
 from slimviz.live import answers
 from slimviz.live.answers import batch_of
 from slimviz.live.examples import Drawn
-from slimviz.live.networks import Network, computing
+from slimviz.live.networks import Network, all_threads, computing
 from slimviz.live.others_at_work import OthersAtWork, are_in_the_way
 from slimviz.live.runtimes import TORCH
 from slimviz.live.speedup import speedup_interval
@@ -42,12 +42,10 @@ class RunSettings:
     """What a person chose.
 
     Attributes:
-        device: as torch names it.
         batch: texts a batch.
         length: tokens a text for the timing, or None to time the real texts themselves.
     """
 
-    device: str
     batch: int
     length: int | None
 
@@ -187,7 +185,7 @@ class LiveRun:
             "network": network.variant.name,
             "status": "complete" if self.is_complete else "stopped",
             "started": self.started.isoformat(timespec="seconds"),
-            **conditions(self._others, network.device),
+            **conditions(self._others, network.device, network.threads),
             "runtime": network.runtime,
             "onnxruntime": None if network.runtime == TORCH.name else importlib.metadata.version("onnxruntime"),
             "data": None if self.drawn is None else self.drawn.title,
@@ -244,22 +242,24 @@ class LiveRun:
         return row
 
 
-def conditions(others: OthersAtWork | None, device: str) -> dict[str, Any]:
+def conditions(others: OthersAtWork | None, device: str, threads: int | None = None) -> dict[str, Any]:
     """What a run was measured on, and what others took of it meanwhile.
 
     Args:
         others: since the run began; None before.
         device: that the networks computed on.
+        threads: of the processor that they computed with; None for `all_threads`.
     """
     from pruning.measure.environment import environment
 
     here, cores = environment(), None if others is None else others.cores()
+    used = threads or all_threads()
     return {
         "device": device,
         "hardware": here.hardware,
-        "threads": here.threads,
+        "threads": used,
         "others_cores": cores,
-        "is_busy": are_in_the_way(cores, here.threads) and device == "cpu",
+        "is_busy": are_in_the_way(cores, used) and device == "cpu",
         "torch": here.libraries["torch"],
         "transformers": here.libraries["transformers"],
     }

@@ -12,6 +12,7 @@ from pruning.selection.budget import Budget
 from pruning.selection.latency import LatencyTable
 from pruning.selection.select import Selection, select
 from pruning.selection.table import smallest_network
+from slimviz.live.networks import computing
 from slimviz.live.others_at_work import OthersAtWork
 from slimviz.live.run import conditions
 
@@ -39,7 +40,8 @@ def measured_here(shape: BertShape, batch: int) -> Measured:
     from pruning.measure.latency_table import latency_table
 
     others = OthersAtWork()
-    table = latency_table(shape, batch=batch, length=LENGTH)
+    with computing():
+        table = latency_table(shape, batch=batch, length=LENGTH)
     return Measured(table, conditions(others, "cpu"))
 
 

@@ -10,21 +10,12 @@ import streamlit as st
 
 from pruning.study import Study
 from slimviz import loaders, sentences, theme
-from slimviz.charts.head_map import CLICK, Head, difference_map, head_map
+from slimviz.charts.head_map import CLICK, Head, head_map
 from slimviz.charts.scales import RANK_BOUNDS, RANK_TICKS, importance_bounds, importance_legend
-from slimviz.charts.similarity_map import similarity_map
 from slimviz.frames.budgets import askable_budget, budgets
-from slimviz.frames.heads import (
-    HeadStudy,
-    backbone_groups,
-    criteria,
-    difference_frame,
-    head_frame,
-    opening_criterion,
-    similarity_frame,
-)
+from slimviz.frames.heads import HeadStudy, backbone_groups, criteria, head_frame, opening_criterion
 from slimviz.frames.results import study_title, summarise
-from slimviz.frames.tidy import groups, only
+from slimviz.frames.tidy import groups
 from slimviz.state import NONE, format_head, head_option_title, parse_head
 from slimviz.theme import Palette
 from slimviz.widgets import parameters
@@ -36,11 +27,11 @@ from slimviz.widgets.frame import begin, warn_of_teacher
 from slimviz.widgets.guard import guard
 from slimviz.widgets.head_card import show_head_card
 from slimviz.widgets.head_habits import show_head_habits
+from slimviz.widgets.task_comparison import show_task_difference, show_task_similarity
 from slimviz.widgets.task_dna import show_task_dna
 from slimviz.widgets.truth_curves import show_truth_curves
 
 MAPS_A_ROW = 2
-DIFFERENCES = {"rank": "Difference in rank", "value": "Difference in powers of ten"}
 Chosen = tuple[int, int] | None  # layer and head, from 0
 
 
@@ -91,9 +82,9 @@ def _explore(studies: list[HeadStudy], budget: str, shown: Mapping[str, Study]) 
         _maps(heads, criterion, scale, outlined, truths, downloads, palette)
     if len(frames) > 1:
         with guard("The difference"):
-            _difference(heads, scale, outlined, downloads, palette)
+            show_task_difference(heads, scale, outlined, _pick, downloads, palette)
         with guard("The similarities"):
-            _similarity(heads, downloads, palette)
+            show_task_similarity(heads, downloads, palette)
     else:
         st.info("Differences and similarities appear once two studies of the same backbone are shown.")
     with guard("The truth of the maps"):
@@ -225,64 +216,6 @@ def _pick(key: str) -> None:
     if cell is not None:
         head = f"{cell['layer']}-{cell['head']}"
         parameters.change(head=NONE if parameters.read("head") == head else head)
-
-
-def _difference(heads: pd.DataFrame, scale: str, outlined: Head | None, downloads: Downloads, palette: Palette) -> None:
-    """Two tasks, one map: purple for the first, orange for the second."""
-    st.subheader("Difference of two tasks", anchor=False)
-    keys = list(dict.fromkeys(heads["study"]))
-    titles = dict(zip(heads["study"], heads["title"], strict=True))
-    columns = st.columns(2)
-    with columns[0]:
-        first = parameters.choose(
-            st.selectbox, "A", "first", keys, what="study", format_func=lambda key: titles.get(key, key)
-        )
-    with columns[1]:
-        second = parameters.choose(
-            st.selectbox, "B", "second", keys, fallback=keys[1], what="study", format_func=lambda k: titles.get(k, k)
-        )
-    if first == second:
-        st.info("A and B are the same study: choose two.")
-        return
-    difference = difference_frame(heads, first, second)
-    sentence = sentences.difference_sentence(difference, titles[first], titles[second])
-    st.markdown(theme.plain(sentence))
-    downloads.draw(
-        f"{titles[first]} minus {titles[second]}",
-        difference_map(difference, (titles[first], titles[second]), outlined, palette),
-        difference,
-        width="stretch",
-        key="difference",
-        on_select=lambda: _pick("difference"),
-        alt=sentence,
-    )
-    st.caption(
-        f"Purple: matters more to A, {theme.plain(titles[first])}. Orange: more to B, {theme.plain(titles[second])}. "
-        f"{DIFFERENCES[scale]}, each task seen from its own cut-off. A or B: kept by that one alone; ×: by neither."
-    )
-
-
-def _similarity(heads: pd.DataFrame, downloads: Downloads, palette: Palette) -> None:
-    """Study x study, by importance and by survivors."""
-    st.subheader("How alike the tasks are", anchor=False)
-    pairs = similarity_frame(heads)
-    for column, measure, title, what, explanation in zip(
-        st.columns(2, gap="medium"),
-        ("spearman", "jaccard"),
-        ("Importance: Spearman's rank correlation", "Survivors: Jaccard index"),
-        ("ranking heads", "surviving heads"),
-        (
-            "1: both tasks rank all heads alike; 0: the rankings have nothing in common.",
-            "Heads that both keep, divided by heads that either keeps.",
-        ),
-        strict=True,
-    ):
-        part = only(pairs, "measure", [measure])
-        sentence = sentences.similarity_sentence(part, what)
-        with column:
-            st.markdown(f"**{title}**  \n{theme.plain(sentence)}")
-            downloads.draw(title, similarity_map(part, palette), part, width="stretch", alt=sentence)
-            st.caption(f"{explanation} Like tasks are put next to each other.")
 
 
 def _table(heads: pd.DataFrame) -> None:

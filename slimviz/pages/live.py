@@ -17,7 +17,7 @@ from slimviz import results_in_words, theme
 from slimviz.frames.results import study_title
 from slimviz.live.background import BackgroundRun
 from slimviz.live.examples import Drawn, data_choices, draw
-from slimviz.live.networks import devices, threads_text
+from slimviz.live.networks import devices
 from slimviz.live.run import BATCHES, LENGTHS, LiveRun, RunSettings
 from slimviz.live.upload import read_upload
 from slimviz.widgets import networks
@@ -33,7 +33,7 @@ from slimviz.widgets.run_result import (
     stored_against_here,
     stored_sentence,
 )
-from slimviz.widgets.runtime import choose_runtime
+from slimviz.widgets.runtime import choose_runtime, choose_threads
 from slimviz.widgets.upload import FileChoice, choose_file
 
 RUNNING = "live:running"  # session: the run at work, or one whose rows are not kept yet
@@ -51,10 +51,10 @@ def render() -> None:
     choice = networks.choose("live")
     _keep_what_is_over()
     asked = _choose_data(choice)
-    device, runtime = _choose_machine()
-    settings = _form(choice, asked, device)
+    machine = _choose_machine()
+    settings = _form(choice, asked)
     if settings is not None:
-        _start(choice, settings, asked, runtime)
+        _start(choice, settings, asked, machine)
     for note in st.session_state.get(NOTES, []):
         st.warning(note)
     if RUNNING in st.session_state:
@@ -120,8 +120,23 @@ def _choose_number() -> int | None:
     )
 
 
-def _choose_machine() -> tuple[str, str]:
-    """Device and runtime; outside the form, since what runtimes there are follows from the device."""
+@dataclass(frozen=True)
+class Machine:
+    """What a run computes with.
+
+    Attributes:
+        device: as torch names it.
+        runtime: name of one that there is on it.
+        threads: of the processor; None for all, or on another device.
+    """
+
+    device: str
+    runtime: str
+    threads: int | None
+
+
+def _choose_machine() -> Machine:
+    """Device, runtime and threads; outside the form, since what there is to choose follows from the device."""
     with st.spinner("Looking at what this machine offers …"):
         offered = devices()
     with st.container(border=True):
@@ -145,11 +160,11 @@ def _choose_machine() -> tuple[str, str]:
                 )
         with right:
             runtime = choose_runtime(str(device))
-            st.caption(f"On the CPU all of them compute with {threads_text()} here.")
-    return str(device), runtime
+            threads = choose_threads() if device == "cpu" else None
+    return Machine(str(device), runtime, threads)
 
 
-def _form(choice: Choice, asked: Asked, device: str) -> RunSettings | None:
+def _form(choice: Choice, asked: Asked) -> RunSettings | None:
     """How to run; None until it is sent."""
     has_texts = asked.source is not None or asked.file is not None
     longest = choice.study.document.config.max_length
@@ -175,7 +190,7 @@ def _form(choice: Choice, asked: Asked, device: str) -> RunSettings | None:
             disabled=not asked.is_usable or RUNNING in st.session_state,
         ):
             return None
-    return RunSettings(device, int(batch or 1), None if length == REAL else int(length))
+    return RunSettings(int(batch or 1), None if length == REAL else int(length))
 
 
 def _split_title(split: str) -> str:
@@ -185,10 +200,10 @@ def _split_title(split: str) -> str:
 # Running
 
 
-def _start(choice: Choice, settings: RunSettings, asked: Asked, runtime: str) -> None:
+def _start(choice: Choice, settings: RunSettings, asked: Asked, machine: Machine) -> None:
     """Load what the run needs, and leave the rest to a thread."""
     try:
-        loaded, notes = networks.load_quietly(choice, settings.device, runtime)
+        loaded, notes = networks.load_quietly(choice, machine.device, machine.runtime, machine.threads)
         if not loaded:
             for note in notes:
                 st.warning(note)

@@ -64,10 +64,12 @@ def load(choice: Choice, runtime: str = TORCH.name) -> list[Network]:
     return networks
 
 
-def load_quietly(choice: Choice, device: str = "cpu", runtime: str = TORCH.name) -> tuple[list[Network], list[str]]:
-    """The chosen networks that load, and a line of Markdown for each that does not."""
+def load_quietly(
+    choice: Choice, device: str = "cpu", runtime: str = TORCH.name, threads: int | None = None
+) -> tuple[list[Network], list[str]]:
+    """The chosen networks that load, and a line of Markdown for each that does not; see `load_networks`."""
     with st.spinner("Loading the networks …"):
-        networks, problems = load_networks(choice.study, choice.variants, device, runtime)
+        networks, problems = load_networks(choice.study, choice.variants, device, runtime, threads)
     alone = " The other network answers alone." if networks else ""
     notes = [f"{name(one)} cannot be loaded: {theme.plain(problem)}.{alone}" for one, problem in problems.items()]
     return networks, notes

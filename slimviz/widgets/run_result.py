@@ -123,16 +123,23 @@ def stored_against_here(study: Study, rows: Sequence[dict[str, Any]]) -> list[di
     for speed in study.document.speed:
         if (speed.variant, speed.batch, speed.length) == what:
             texts = "real texts" if length == "real" else f"{length} tokens"
-            hardware = f"{study.document.provenance.hardware}, {theme.thread_text(speed.threads)}"
+            stored = _where(study.document.provenance.hardware, speed.device, speed.threads)
+            here = _where(last["hardware"], last["device"], last["threads"])
+            if last["device"] == speed.device == "cpu" and last["threads"] != speed.threads:
+                here += f" instead of {speed.threads}"
             return [
                 {
                     "Speed-up": f"batch {speed.batch}, {texts}",
-                    "Stored": f"{theme.times_text(speed.speedup)} ({theme.plain(hardware)})",
-                    "Here": f"{speedup_text(last)} ({theme.plain(last['hardware'])}, "
-                    f"{theme.thread_text(last['threads'])}{', busy' if last['is_busy'] else ''})",
+                    "Stored": f"{theme.times_text(speed.speedup)} ({stored})",
+                    "Here": f"{speedup_text(last)} ({here}{', busy' if last['is_busy'] else ''})",
                 }
             ]
     return []
+
+
+def _where(hardware: str, device: str, threads: int) -> str:
+    """A machine and what of it computed: threads on the CPU, else the device."""
+    return f"{theme.plain(hardware)}, {theme.thread_text(threads) if device == 'cpu' else device_title(device)}"
 
 
 def speedup_text(row: dict[str, Any]) -> str:

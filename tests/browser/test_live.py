@@ -29,7 +29,8 @@ def live_server(browser: Browser, start_server: Callable[..., str], tmp_path_fac
     rows = "".join(f"{row['sentence']}\t{row['label']}\n" for row in probe_rows("sst2", MANY))
     (glue / "SST-2").mkdir()
     (glue / "SST-2" / "dev.tsv").write_text(f"sentence\tlabel\n{rows}")
-    return start_server(folder, SLIMVIZ_GLUE=str(glue), SLIMVIZ_BACKBONES=str(folder / ELSEWHERE))
+    named = {"SLIMVIZ_GLUE": str(glue), "SLIMVIZ_BACKBONES": str(folder / ELSEWHERE)}
+    return start_server(folder, OMP_NUM_THREADS="2", **named)
 
 
 def on_the_probe_set(page: Page) -> None:
@@ -44,6 +45,7 @@ def measure(page: Page) -> None:
 def test_a_run_on_the_probe_set_shows_counts_interval_and_speed(visit: Callable[..., Page], live_server: str) -> None:
     page = visit("/live?study=tiny-sst2", base=live_server)
     on_the_probe_set(page)
+    pick(page, "Threads", "1")
     measure(page)
     page.wait_for_selector("text=Latest run: SST-2 (tiny-sst2)")
     settle(page)
@@ -51,6 +53,7 @@ def test_a_run_on_the_probe_set_shows_counts_interval_and_speed(visit: Callable[
     assert "the probe set (written for this project)" in words
     assert re.search(r"\(\d+/\d+ right\)", words)
     assert "95% interval" in words
+    assert "A batch (CPU, torch, 1 thread, batch 32, the real texts" in words
     assert "batches timed" in words
     assert "Not available here" in words
     page.get_by_text("All runs of this session (1)").click()
@@ -59,6 +62,7 @@ def test_a_run_on_the_probe_set_shows_counts_interval_and_speed(visit: Callable[
     (teacher, slim) = json.loads(Path(started.value.path()).read_text())[0]
     assert (teacher["network"], teacher["status"]) == ("teacher", "complete")
     assert slim["examples"] == teacher["examples"] >= 128
+    assert teacher["threads"] == slim["threads"] == 1
     with page.expect_download() as started:
         # A table's own toolbar offers a button of the same name.
         page.get_by_test_id("stDownloadButton").filter(has_text="All runs as CSV").click()

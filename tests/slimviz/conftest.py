@@ -82,6 +82,22 @@ def no_network_cached() -> Iterator[None]:
 
 
 @pytest.fixture
+def threads_here() -> Iterator[Callable[[int], None]]:
+    """Have torch compute with so many threads where nobody asks for fewer."""
+    import torch
+
+    from slimviz.live.networks import all_threads
+
+    def set_threads(count: int) -> None:
+        torch.set_num_threads(count)
+        all_threads.cache_clear()
+
+    before = torch.get_num_threads()
+    yield set_threads
+    set_threads(before)
+
+
+@pytest.fixture
 def look_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
     """Make the dashboard look for studies in these folders alone, not among the shipped ones."""
 

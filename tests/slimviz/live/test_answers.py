@@ -112,7 +112,7 @@ def test_all_computing_holds_the_lock_and_answers_stay_what_they_are(
     examples = tiny_examples("sst2", 60)
 
     def measured() -> list[dict]:
-        run = LiveRun(study("sst2"), loaded, Drawn(examples, 60, "made up"), RunSettings("cpu", 8, 16), "validation")
+        run = LiveRun(study("sst2"), loaded, Drawn(examples, 60, "made up"), RunSettings(8, 16), "validation")
         assert [step.share for step in run.steps()][-1] == 1
         return run.rows()
 
@@ -154,5 +154,5 @@ def test_a_run_lets_a_prediction_in_between_two_batches(networks: Networks, stud
     loaded = networks("sst2")
     drawn = Drawn(tiny_examples("sst2", 24), 24, "made up")
     with ThreadPoolExecutor(1) as pool:
-        for _ in LiveRun(study("sst2"), loaded, drawn, RunSettings("cpu", 8, 16), "validation").steps():
+        for _ in LiveRun(study("sst2"), loaded, drawn, RunSettings(8, 16), "validation").steps():
             assert len(pool.submit(predict, loaded, "good").result(timeout=30)) == 2

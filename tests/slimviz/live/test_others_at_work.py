@@ -49,9 +49,17 @@ def test_where_nobody_knows_nothing_is_said(clocks: dict[str, float], tmp_path: 
 
 @pytest.mark.parametrize(
     ("others", "threads", "cores", "expected"),
-    [(0.1, 2, 2, False), (0.5, 2, 2, True), (1.5, 2, 4, False), (2.5, 2, 4, True), (0.5, 8, 4, True)],
+    [
+        (0.1, 2, 2, False),
+        (1.0, 1, 2, False),
+        (1.5, 1, 2, True),
+        (0.5, 2, 2, True),
+        (1.5, 2, 4, False),
+        (2.5, 2, 4, True),
+        (0.5, 8, 4, True),
+    ],
 )
-def test_others_are_in_the_way_where_they_take_what_torch_needs(
+def test_others_are_in_the_way_where_they_take_what_is_needed(
     others: float, threads: int, cores: int, expected: bool
 ) -> None:
     assert are_in_the_way(others, threads, cores) is expected

@@ -26,7 +26,7 @@ from slimviz.live.run import FEWEST_ROUNDS, LiveRun, RunSettings, in_turns
 from tests.factories.tiny_study import BUDGET, tiny_examples, write_probe, write_tiny_study
 
 BOTH = (TEACHER, slim(BUDGET))
-REAL_TEXTS = RunSettings("cpu", 8, None)
+REAL_TEXTS = RunSettings(8, None)
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +187,7 @@ def test_a_batch_is_recorded_for_all_networks_at_once(tiny_folder: Path, monkeyp
 
 def test_at_a_fixed_length_the_made_up_texts_are_timed(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("slimviz.live.run.SPEED_ROUNDS", 7)
-    run = start(tiny_folder, settings=RunSettings("cpu", 8, 16))
+    run = start(tiny_folder, settings=RunSettings(8, 16))
     lengths, forward = [], answers.forward
 
     def watched(network: Network, inputs: dict) -> tuple[np.ndarray, float]:
@@ -203,7 +203,7 @@ def test_at_a_fixed_length_the_made_up_texts_are_timed(tiny_folder: Path, monkey
 
 def test_slow_rounds_end_early_but_not_before_five(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("slimviz.live.run.SPEED_SECONDS", 0.0)
-    run = start(tiny_folder, settings=RunSettings("cpu", 1, 16))
+    run = start(tiny_folder, settings=RunSettings(1, 16))
     list(run.steps())
     assert {row["timed_batches"] for row in run.rows()} == {FEWEST_ROUNDS}
     assert {row["status"] for row in run.rows()} == {"complete"}
@@ -216,7 +216,7 @@ def test_who_goes_first_changes() -> None:
 def test_speed_alone(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("slimviz.live.run.SPEED_ROUNDS", 5)
     run = start(tiny_folder)
-    run = LiveRun(run.study, run.networks, None, RunSettings("cpu", 1, 16), "validation")
+    run = LiveRun(run.study, run.networks, None, RunSettings(1, 16), "validation")
     list(run.steps())
     for row in run.rows():
         assert "metric" not in row

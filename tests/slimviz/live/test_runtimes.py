@@ -84,13 +84,13 @@ def test_a_run_says_what_it_computed_with(study: Callable[[str], Study]) -> None
     import onnxruntime
 
     networks, _ = load_networks(study("sst2"), BOTH, runtime="onnx-int8")
-    run = LiveRun(study("sst2"), networks, None, RunSettings("cpu", 2, 16), "validation")
+    run = LiveRun(study("sst2"), networks, None, RunSettings(2, 16), "validation")
     list(run.steps())
     rows = run.rows()
     assert [row["runtime"] for row in rows] == ["onnx-int8", "onnx-int8"]
     assert rows[0]["onnxruntime"] == onnxruntime.__version__
     assert all(row["median_ms"] > 0 for row in rows)
-    plain = LiveRun(study("sst2"), load_networks(study("sst2"), BOTH)[0], None, RunSettings("cpu", 1, 16), "validation")
+    plain = LiveRun(study("sst2"), load_networks(study("sst2"), BOTH)[0], None, RunSettings(1, 16), "validation")
     next(plain.steps())
     assert [(row["runtime"], row["onnxruntime"]) for row in plain.rows()] == [("torch", None)] * 2
 

@@ -228,7 +228,7 @@ def test_a_run_holds_unlabelled_texts_against_the_teacher_s_answers(
     ]
     chosen = ChosenColumns(columns, "verdict" if has_labels else None)
     drawn = read_upload(uploaded("x.csv", csv_of(rows)), chosen, this, None)
-    run = LiveRun(this, networks, drawn, RunSettings("cpu", 3, None), "uploaded")
+    run = LiveRun(this, networks, drawn, RunSettings(3, None), "uploaded")
     list(run.steps())
     teacher, cut = run.rows()
     answers = [predictions(this.task, predict_logits(network, drawn.examples)) for network in networks]
@@ -243,7 +243,7 @@ def test_a_run_holds_unlabelled_texts_against_the_teacher_s_answers(
         if not has_labels:
             assert cut["correct"] == same
     assert ("metric" in teacher) == has_labels
-    alone = LiveRun(this, networks[1:], drawn, RunSettings("cpu", 8, None), "uploaded")
+    alone = LiveRun(this, networks[1:], drawn, RunSettings(8, None), "uploaded")
     list(alone.steps())
     assert ("metric" in alone.rows()[0]) == has_labels
     assert alone.rows()[0]["median_ms"] > 0

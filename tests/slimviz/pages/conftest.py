@@ -1,11 +1,31 @@
-"""Pages say where a machine is busy; the one that tests run on may be."""
+"""Pages say where a machine is busy, and the one that tests run on may be; runs of Live on little."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+
+from tests.factories.tiny_study import write_probe
 
 
 @pytest.fixture(autouse=True)
 def quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody else is at work."""
     monkeypatch.setattr("slimviz.live.others_at_work.OthersAtWork.cores", lambda _: 0.0)
+
+
+@pytest.fixture
+def quick_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network_cached: None) -> Iterator[None]:
+    """Live has a small probe set of SST-2 alone, times few rounds, and finds no graph of another test."""
+    from slimviz.live.networks import _export
+
+    write_probe(tmp_path / "probe", "sst2", count=32)
+    monkeypatch.setattr("pruning.data.probe.PROBE_FOLDER", tmp_path / "probe")
+    monkeypatch.setattr("slimviz.live.examples._hub_answers", lambda: False)
+    monkeypatch.setattr("slimviz.live.run.SPEED_ROUNDS", 5)
+    monkeypatch.delenv("SLIMVIZ_GLUE", raising=False)
+    _export.clear()
+    yield
+    _export.clear()

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from slimviz.live import runtimes
-from slimviz.live.networks import _export
 from slimviz.pages import live as live_page
-from tests.factories.tiny_study import write_probe
 from tests.slimviz.pages.live_runs import measure
 
+pytestmark = pytest.mark.usefixtures("quick_runs")
 TITLES = ["torch", "ONNX Runtime", "ONNX Runtime int8"]
-
-
-@pytest.fixture(autouse=True)
-def only_the_probe_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network_cached: None) -> Iterator[None]:
-    write_probe(tmp_path / "probe", "sst2", count=32)
-    monkeypatch.setattr("pruning.data.probe.PROBE_FOLDER", tmp_path / "probe")
-    monkeypatch.setattr("slimviz.live.examples._hub_answers", lambda: False)
-    monkeypatch.setattr("slimviz.live.run.SPEED_ROUNDS", 5)
-    monkeypatch.delenv("SLIMVIZ_GLUE", raising=False)
-    _export.clear()
-    yield
-    _export.clear()
 
 
 def said(page: AppTest) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pruning.study import Study
 from slimviz.widgets import run_result
 
@@ -92,7 +94,7 @@ def test_few_examples_and_few_batches_are_counts_alone() -> None:
 
 
 def test_a_speed_up_has_an_interval_and_what_is_stored_beside_it(studies: dict[str, Study]) -> None:
-    here = {"hardware": "this machine", "is_busy": False, "others_cores": 0.0, "length": 32}
+    here = {"device": "cpu", "hardware": "this machine", "is_busy": False, "others_cores": 0.0, "length": 32}
     row = SLIM_ROW | here | {"speedup": 1.8, "speedup_low": 1.6, "speedup_high": 2.04}
     assert "so slim is **1.8×** as fast, 95% interval 1.6× to 2.0×." in str(
         run_result.speed_sentence([ROW | here, row])
@@ -101,8 +103,16 @@ def test_a_speed_up_has_an_interval_and_what_is_stored_beside_it(studies: dict[s
     assert line == {
         "Speed-up": "batch 32, 32 tokens",
         "Stored": "7.0× (made\\-up processor, 2 threads)",
-        "Here": "1.8×, 95% interval 1.6× to 2.0× (this machine, 1 thread)",
+        "Here": "1.8×, 95% interval 1.6× to 2.0× (this machine, 1 thread instead of 2)",
     }
+
+    def said_here(**changed: Any) -> str:
+        (line,) = run_result.stored_against_here(studies["sst2"], [ROW | here, row | changed])
+        return line["Here"].partition(" (")[2]
+
+    assert said_here(threads=2) == "this machine, 2 threads)"
+    assert said_here(threads=4, is_busy=True) == "this machine, 4 threads instead of 2, busy)"
+    assert said_here(device="cuda:0") == "this machine, CUDA 0)"
     for other in ({"batch": 8}, {"timed_batches": 4}, {"speedup": None}):
         assert run_result.stored_against_here(studies["sst2"], [ROW | here, row | other]) == []
     onnx = {"runtime": "onnx"}  # what is stored was timed in torch
