@@ -5,10 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from pruning.errors import SelectionError, StoreError
+from pruning.records import to_plain
 from pruning.study import Study
 from slimviz import loaders
+from slimviz.widgets.navigation import PAGES
 from tests.factories.study_document import edit
 from tests.factories.synthetic_study import write_study
 
@@ -21,6 +24,16 @@ def test_a_changed_study_is_read_again(look_in: Callable[..., None], tmp_path: P
     assert loaders.library().studies["sst2"].document.floor["accuracy"] == 0.25
     shutil.rmtree(folder)
     assert loaders.library().studies == {}
+
+
+def test_pages_leave_studies_as_they_are(open_page: Callable[..., AppTest]) -> None:
+    open_page("")
+    found = loaders.library().studies
+    before = {name: to_plain(study.document) for name, study in found.items()}
+    for entry in PAGES:
+        assert not open_page(entry.path, study="mnli").exception
+    assert all(loaders.library().studies[name] is study for name, study in found.items())
+    assert {name: to_plain(study.document) for name, study in found.items()} == before
 
 
 def test_two_studies_of_one_name_are_both_shown(look_in: Callable[..., None], tmp_path: Path) -> None:
