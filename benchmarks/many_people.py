@@ -6,8 +6,9 @@ python -m benchmarks.many_people --people 5 --rounds 2 --within 0
 Each person is a browser context of its own at one server, and asks sentences that nobody else asks, one a round, at a
 moment drawn from the round's seconds (seed 0); `--within 0`: all at the same moment. What their pages say is compared
 with what the networks say when they are asked alone. Times are taken inside the pages, from click to the frame after
-the answer was drawn, and contain what so many pages cost this machine's processor. Prints JSON. Needs
-requirements-dev.txt and a Chromium.
+the answers were drawn, and contain what so many pages cost this machine's processor; so the processor's seconds that
+the server itself took for a question, all of its page included, are told beside them. Prints JSON. Needs
+requirements-dev.txt and a Chromium; Linux.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import argparse
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,6 +67,12 @@ def ask_all(pages: list[Page], questions: list[str], moments: list[float]) -> li
     return [page.evaluate("() => window.reaction") for page in pages]
 
 
+def processor_seconds(process: int) -> float:
+    """That a process has taken so far."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")  # in user mode and in the kernel
+
+
 def measure(people: int, rounds: int, within: float) -> dict[str, Any]:
     """All rounds, ready for JSON."""
     moments = np.random.default_rng(0)
@@ -78,6 +86,7 @@ def measure(people: int, rounds: int, within: float) -> dict[str, Any]:
             page.wait_for_selector("textarea")
             settle(page)
         begun = status_bytes("VmRSS", dashboard.process)
+        spent = processor_seconds(dashboard.process)
         for turn in range(rounds):
             questions = [question(person, turn) for person in range(people)]
             waits += ask_all(pages, questions, moments.uniform(0, within, people).tolist())
@@ -86,6 +95,7 @@ def measure(people: int, rounds: int, within: float) -> dict[str, Any]:
                 said = str(page.evaluate(SAID))
                 if not all(words in said for words in wanted):
                     wrong.append(f"{text}: {said!r}, expected {wanted}")
+        spent = processor_seconds(dashboard.process) - spent
         ended, highest = (status_bytes(key, dashboard.process) for key in ("VmRSS", "VmHWM"))
     return {
         "study": STUDY,
@@ -95,6 +105,7 @@ def measure(people: int, rounds: int, within: float) -> dict[str, Any]:
         "answers": len(waits),
         "wrong_answers": wrong,
         "wait_ms": {f"p{share}": round(float(np.percentile(waits, share))) for share in (50, 95, 100)},
+        "server_processor_seconds_a_question": round(spent / len(waits), 3),
         "server_mebibytes": {
             "all_pages_open": round(begun / MEBIBYTE),
             "after_all_rounds": round(ended / MEBIBYTE),
