@@ -13,6 +13,7 @@ from pruning.errors import ConfigError
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$")]
 Text = Annotated[str, Meta(max_length=2000)]
+Typed = Annotated[str, Meta(max_length=10_000)]  # a command
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Meta(ge=0, le=2**53)]  # what every reader of JSON can hold
 Positive = Annotated[int, Meta(ge=1, le=2**53)]

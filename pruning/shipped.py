@@ -1,4 +1,4 @@
-"""Where studies, probe sets and rivals' numbers lie that ship: beside the code in a checkout, else inside it."""
+"""Where what ships lies (studies, probe sets, profiles, rivals' numbers): beside the code in a checkout, or in it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def is_installed(package: Path = PACKAGE) -> bool:
 
 
 def shipped(kind: str, package: Path = PACKAGE) -> Path:
-    """Folder of what ships of a kind ("studies", "probe" or "rivals"), which may be missing.
+    """Folder of what ships of a kind ("studies", "probe", "profiles" or "rivals"), which may be missing.
 
     The folder inside the package comes first: beside an installed package lie others, and one of them may be called
     "assets", too.

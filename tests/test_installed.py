@@ -92,9 +92,10 @@ def test_the_wheel_holds_what_is_needed_and_no_more(site: Path) -> None:
     assert files(site / "pruning", "*.py") == files(ROOT / "pruning", "*.py")
     dashboard = {f"dashboard/{name}": (ROOT / name).read_bytes() for name in ("app.py", ".streamlit/config.toml")}
     assert files(site / "slimviz") == files(ROOT / "slimviz", "*.py") | dashboard
-    for kind in ("studies", "probe", "rivals"):
+    kinds = {"studies", "probe", "profiles", "rivals"}
+    for kind in kinds:
         assert files(site / "pruning" / "assets" / kind) == files(ROOT / "assets" / kind)
-    assert {path.name for path in (site / "pruning" / "assets").iterdir()} == {"studies", "probe", "rivals"}
+    assert {path.name for path in (site / "pruning" / "assets").iterdir()} == kinds
     licenses = site / f"slimviz-{version}.dist-info" / "licenses"
     assert files(licenses) == {name: (ROOT / name).read_bytes() for name in ("LICENSE", "NOTICE")}
 

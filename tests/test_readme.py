@@ -24,7 +24,19 @@ from tests.factories.synthetic_study import write_study
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = ("README.md", "benchmarks/README.md", "assets/probe/README.md", "docs/experiments.md")
+DOCUMENTS = (
+    "README.md",
+    "benchmarks/README.md",
+    "assets/probe/README.md",
+    "assets/profiles/README.md",
+    "docs/experiments.md",
+)
+    "README.md",
+    "benchmarks/README.md",
+    "assets/probe/README.md",
+    "assets/profiles/README.md",
+    "docs/experiments.md",
+)
 PACKAGES = ("pruning", "slimviz", "benchmarks")
 START = "pip install -r requirements.txt && streamlit run app.py"
 TEST = "pip install -r requirements.txt -r requirements-dev.txt && python -m pytest -n logical --dist loadfile"

@@ -10,6 +10,7 @@ import json
 import platform
 from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from pruning.errors import ConfigError, MeasureError
 from pruning.export.parity import Parity, compare
 from pruning.export.tokenizer import longest_input, write_definition
 from pruning.export.wanted import Wanted
+from pruning.measure.cost import size_on_disk
 from pruning.measure.logits import predict_logits
 from pruning.measure.network import Network
 from pruning.records import Count, Positive, Record, to_plain
@@ -69,15 +71,13 @@ def write(network: Any, tokenizer: Any, folder: Path, wanted: Wanted) -> None:
         MeasureError: a network that has no place here, or answers otherwise than in torch.
         BackboneError: a tokenizer that is not a fast one.
     """
-    from pruning.export.onnx_graph import INPUTS, OPSET, OUTPUT, build_graph
+    from pruning.export.onnx_graph import INPUTS, OPSET, OUTPUT
     from pruning.export.reader import Reader
 
     trial = wanted.trial
     if trial is None:
         raise ConfigError("format onnx: no texts to try the network on, expected some")
-    write_definition(tokenizer, folder)
-    graph = build_graph(as_slim(network), is_int8=wanted.precision != FLOAT)
-    (folder / MODEL).write_bytes(graph.SerializeToString())
+    graph = _write_network(network, tokenizer, folder, wanted.precision)
     (folder / READER).write_text((Path(__file__).parent / "reader.py").read_text(encoding="utf-8"), encoding="utf-8")
     found = {library: importlib.metadata.version(library) for library in LIBRARIES}
     described = Described(
@@ -99,6 +99,13 @@ def write(network: Any, tokenizer: Any, folder: Path, wanted: Wanted) -> None:
     if wanted.precision == FLOAT:
         parity.require()
     _write(described.replace(parity=parity), folder)
+
+
+def size_of(network: Any, tokenizer: Any, precision: str) -> int:
+    """Bytes of graph and tokenizer as `write` writes them: what differs from network to network, and by precision."""
+    with TemporaryDirectory(prefix="slimviz-") as scratch:
+        _write_network(network, tokenizer, Path(scratch), precision)
+        return size_on_disk(scratch)
 
 
 def tried(folder: Path) -> Parity | None:
@@ -143,6 +150,16 @@ def as_slim(network: Any) -> Any:
     if type(network).__name__ != "BertForSequenceClassification":
         raise MeasureError(f"onnx: {type(network).__name__} cannot be written, expected a slim network or a plain BERT")
     return dense_from_bert(network)
+
+
+def _write_network(network: Any, tokenizer: Any, folder: Path, precision: str) -> Any:
+    """Write tokenizer and graph; returns the graph."""
+    from pruning.export.onnx_graph import build_graph
+
+    write_definition(tokenizer, folder)
+    graph = build_graph(as_slim(network), is_int8=precision != FLOAT)
+    (folder / MODEL).write_bytes(graph.SerializeToString())
+    return graph
 
 
 def _write(described: Described, folder: Path) -> None:

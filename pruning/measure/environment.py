@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,15 +39,15 @@ class Environment:
     python: str
 
 
-def environment() -> Environment:
-    """This machine."""
+def environment(further: Iterable[str] = ()) -> Environment:
+    """This machine; libraries are `LIBRARIES` and further ones, as far as they are installed."""
     import torch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     gpus = tuple(torch.cuda.get_device_name(index) for index in range(count))
     libraries = {"torch": str(torch.__version__)}
-    for name in LIBRARIES[1:]:
+    for name in (*LIBRARIES[1:], *further):
         try:
             libraries[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

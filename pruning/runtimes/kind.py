@@ -22,9 +22,13 @@ class Runtime:
         title: for people.
         missing: why it cannot be had here, in one line; None where it can.
         opened: a network on the CPU with so many threads, ready to take inputs; MeasureError where that fails.
+        size: bytes on disk of what it reads, weights and tokenizer; None where that is the reference's own files.
+        then: what makes a network that is loaded compute so, as Python; None where nothing has to.
     """
 
     name: str
     title: str
     missing: Callable[[], str | None]
     opened: Callable[[Network, int], Opened]
+    size: Callable[[Network], int] | None = None
+    then: str | None = None

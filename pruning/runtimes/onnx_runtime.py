@@ -7,6 +7,7 @@ from functools import partial
 from pruning.errors import ConfigError
 from pruning.export import Wanted, check_wanted
 from pruning.export.bound import session_of
+from pruning.export.onnx_folder import size_of
 from pruning.measure.network import Network
 from pruning.runtimes.kind import Answer, Inputs, Opened, Runtime
 from pruning.selection.latency import ONNX, ONNX_INT8
@@ -31,5 +32,9 @@ def _opened(precision: str, network: Network, threads: int) -> Opened:
     return bound
 
 
-FLOAT32 = Runtime(ONNX, "ONNX Runtime", _missing, partial(_opened, FLOAT))
-IN_INT8 = Runtime(ONNX_INT8, "ONNX Runtime, int8", _missing, partial(_opened, INT8))
+def _size(precision: str, network: Network) -> int:
+    return size_of(network.model, network.tokenizer, precision)
+
+
+FLOAT32 = Runtime(ONNX, "ONNX Runtime", _missing, partial(_opened, FLOAT), partial(_size, FLOAT))
+IN_INT8 = Runtime(ONNX_INT8, "ONNX Runtime, int8", _missing, partial(_opened, INT8), partial(_size, INT8))

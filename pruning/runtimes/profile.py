@@ -8,16 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from pruning.data.task import Task
 from pruning.errors import MeasureError
 from pruning.export import Trial
 from pruning.measure.blocks import Blocks, in_blocks, speedup
 from pruning.measure.fidelity import fidelity
+from pruning.measure.intervals import paired_bootstrap
 from pruning.measure.latency import Call, using_threads
+from pruning.measure.metrics import correct, metrics
 from pruning.measure.network import Network
 from pruning.measure.speed import Length, made_up, real_texts
 from pruning.runtimes.kind import Opened
 from pruning.runtimes.registry import REFERENCE, RUNTIMES
-from pruning.runtimes.rows import Alike, Best, Profile, Row
+from pruning.runtimes.rows import Alike, Best, Profile, Row, Scored
 from pruning.variants import TEACHER, Variant
 
 BATCHES, LENGTHS = (1, 8, 32), (16, 64)
@@ -36,6 +39,7 @@ class Sizes:
         threads: of the processor; each count is measured by itself.
         runtimes: names; the reference is always among them.
         seconds: for each batch and length.
+        is_scored: whether answers are held against the labels of the real texts as well.
     """
 
     threads: Sequence[int]
@@ -43,6 +47,7 @@ class Sizes:
     lengths: Sequence[int] | None = None
     runtimes: Sequence[str] = tuple(RUNTIMES)
     seconds: float = 10.0
+    is_scored: bool = False
 
     def tokens(self, networks: Mapping[Variant, Network]) -> tuple[int, ...]:
         """Lengths to time.
@@ -77,10 +82,10 @@ def profile(
     bench = _Bench(networks, trial, sizes, say)
     rows: list[Row] = []
     best: list[Best] = []
-    alike: list[Alike] = []
+    logits: dict[Key, np.ndarray] = {}
     for threads in sizes.threads:
         opened = bench.opened(threads)
-        alike = alike or bench.alike(opened, threads)
+        logits = logits or bench.logits(opened, threads)
         for length in lengths:
             for batch in sizes.batches:
                 if length == "real" and batch > len(trial.examples):
@@ -92,8 +97,15 @@ def profile(
                 size = {"threads": threads, "batch": batch, "length": length}
                 rows += [_row(key, found, size) for key in found]
                 best += _best(found, size)
-    origin = trial.examples.origin
-    return Profile(rows=tuple(rows), best=tuple(best), alike=tuple(alike), texts=origin, missing=bench.missing)
+    return Profile(
+        rows=tuple(rows),
+        best=tuple(best),
+        alike=_alike(trial.task, logits),
+        scores=_scores(trial, logits) if sizes.is_scored else None,
+        texts=trial.examples.origin,
+        texts_sha256=trial.examples.sha256,
+        missing=bench.missing,
+    )
 
 
 def counted(threads: int) -> str:
@@ -149,27 +161,47 @@ class _Bench:
             calls[key] = lambda turn, answers=answers: answers[turn % len(answers)]()
         return calls
 
-    def alike(self, opened: Mapping[Key, Opened], threads: int) -> list[Alike]:
-        """Each network's answers in each runtime beside those in the reference, every text by itself."""
+    def logits(self, opened: Mapping[Key, Opened], threads: int) -> dict[Key, np.ndarray]:
+        """Each network's answers in each runtime, every text by itself, (texts, labels) float32."""
         import torch
 
-        examples, task = self.trial.examples, self.trial.task
+        examples = self.trial.examples
         self.say(f"answers to {len(examples)} texts ({examples.origin})")
         texts = {variant: real_texts(one, examples, 1, len(examples)) for variant, one in self.networks.items()}
         with using_threads(threads), torch.inference_mode():  # what is compiled is compiled for so many
-            logits = {
+            return {
                 key: np.concatenate([torch.as_tensor(runs(one)()).float().numpy() for one in texts[key[0]]])
                 for key, runs in opened.items()
             }
-        return [
-            Alike(
-                network=variant.name,
-                runtime=runtime,
-                texts=len(found),
-                fidelity=fidelity(task, found, logits[variant, REFERENCE.name]),
-            )
-            for (variant, runtime), found in logits.items()
-        ]
+
+
+def _alike(task: Task, logits: Mapping[Key, np.ndarray]) -> tuple[Alike, ...]:
+    """Each network's answers in each runtime beside its own in the reference."""
+    return tuple(
+        Alike(
+            network=variant.name,
+            runtime=runtime,
+            texts=len(found),
+            fidelity=fidelity(task, found, logits[variant, REFERENCE.name]),
+        )
+        for (variant, runtime), found in logits.items()
+    )
+
+
+def _scores(trial: Trial, logits: Mapping[Key, np.ndarray]) -> tuple[Scored, ...]:
+    """Each network's answers in each runtime beside the labels, and beside the teacher's in the reference."""
+    task, labels = trial.task, trial.examples.labels
+    return tuple(
+        Scored(
+            network=key[0].name,
+            runtime=key[1],
+            count=len(labels),
+            correct=correct(task, found, labels),
+            metrics=metrics(task, found, labels),
+            interval=None if key == DENSE else paired_bootstrap(task, found, logits[DENSE], labels),
+        )
+        for key, found in logits.items()
+    )
 
 
 def _row(key: Key, found: Mapping[Key, np.ndarray], size: Mapping[str, Any]) -> Row:

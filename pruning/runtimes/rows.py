@@ -6,7 +6,9 @@ from typing import Literal
 
 from pruning.measure.blocks import Speedup
 from pruning.measure.fidelity import Fidelity
-from pruning.records import AboveZero, Positive, Record, Text
+from pruning.measure.intervals import Interval
+from pruning.measure.metrics import Metrics
+from pruning.records import AboveZero, Count, Positive, Record, Sha256, Text
 
 
 class Row(Record, frozen=True, kw_only=True):
@@ -69,6 +71,26 @@ class Alike(Record, frozen=True, kw_only=True):
     fidelity: Fidelity
 
 
+class Scored(Record, frozen=True, kw_only=True):
+    """How right a network's answers are in a runtime, by the labels of all texts of the trial.
+
+    Attributes:
+        network: the variant's name.
+        runtime: its name.
+        count: texts.
+        correct: how many were right; None in a regression.
+        metrics: by name, all of the task's.
+        interval: of the difference to the teacher in the reference runtime; None for that one itself.
+    """
+
+    network: Text
+    runtime: Text
+    count: Positive
+    correct: Count | None
+    metrics: Metrics
+    interval: Interval | None
+
+
 class Profile(Record, frozen=True, kw_only=True):
     """All that was measured.
 
@@ -76,12 +98,16 @@ class Profile(Record, frozen=True, kw_only=True):
         rows: by threads, length, batch, network and runtime.
         best: by threads, length and batch; none where there is no small network.
         alike: by network and runtime.
+        scores: likewise; None where no labels were asked.
         texts: origin of the real ones.
+        texts_sha256: of these and their labels.
         missing: runtimes that cannot be had here, with the reason.
     """
 
     rows: tuple[Row, ...]
     best: tuple[Best, ...]
     alike: tuple[Alike, ...]
+    scores: tuple[Scored, ...] | None
     texts: Text
+    texts_sha256: Sha256
     missing: dict[str, str]

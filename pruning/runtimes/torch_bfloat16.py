@@ -28,4 +28,4 @@ def _opened(network: Network, threads: int) -> Opened:
     return reads(copy.deepcopy(network.model).to(torch.bfloat16))
 
 
-RUNTIME = Runtime("bfloat16", "torch, bfloat16", _missing, _opened)
+RUNTIME = Runtime("bfloat16", "torch, bfloat16", _missing, _opened, then="model.to(torch.bfloat16)")

@@ -34,4 +34,4 @@ def _opened(network: Network, threads: int) -> Opened:
     return opened
 
 
-RUNTIME = Runtime("compiled", "torch.compile", lambda: None, _opened)
+RUNTIME = Runtime("compiled", "torch.compile", lambda: None, _opened, then="torch.compile(model)")

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
-from msgspec import Meta
 
 from pruning.bert.shapes import BertShape, LayerShape, NetworkShape
 from pruning.config import StudyConfig
@@ -22,7 +21,7 @@ from pruning.measure.fidelity import Fidelity
 from pruning.measure.intervals import Interval, Ratio
 from pruning.measure.metrics import Metrics
 from pruning.measure.speed import Speed
-from pruning.records import Count, Density, Name, NonNegative, Positive, Record, Seed, Sha256, Share, Text
+from pruning.records import Count, Density, Name, NonNegative, Positive, Record, Seed, Sha256, Share, Text, Typed
 from pruning.selection.budget import Budget
 from pruning.selection.latency import LatencyTable
 from pruning.selection.settings import SelectionSettings
@@ -156,7 +155,7 @@ class Provenance(Record, frozen=True, kw_only=True):
         seconds: stage -> seconds spent.
     """
 
-    command: Annotated[str, Meta(max_length=10_000)]
+    command: Typed
     commit: Text | None
     seed: Seed
     date: Text

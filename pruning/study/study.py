@@ -109,6 +109,11 @@ class Study:
         """Paths of a variant's files as listed in `study.json`."""
         return [path for path in self.document.files if path.startswith(f"{variant}/")]
 
+    def weights_sha256(self, *variants: str | Variant) -> dict[str, str]:
+        """Checksums of variants' weights, by path, and of the backbone's, which a teacher's may be an adapter for."""
+        listed = [path for variant in variants for path in self.weight_files(variant) if path.endswith(".safetensors")]
+        return {"backbone": self.document.backbone.sha256} | {path: self.document.files[path].sha256 for path in listed}
+
     def importance(self, criterion: str) -> dict[Site, np.ndarray]:
         """A criterion's stored values, ``(layers, units)`` or ``(units,)`` float32 a site."""
         return load_factors(self).stored(criterion)

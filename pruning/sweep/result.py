@@ -8,18 +8,19 @@ from typing import Literal
 import msgspec
 
 from pruning.errors import StoreError
-from pruning.files import locked, written_aside
 from pruning.measure.cost import Flops
 from pruning.measure.metrics import Metrics
 from pruning.measure.scoring import Score
 from pruning.measure.storage import Stored
 from pruning.methods.registry import Family
+from pruning.record_files import read_record, read_records, write_record
 from pruning.records import AboveZero, Count, NonNegative, Positive, Record, Sha256, Text
 from pruning.study.document import DataRecord
 from pruning.sweep.plan import Cell
 from pruning.variants import TEACHER
 
 SCHEMA = 1
+WHAT = "a sweep's result"  # in messages
 
 
 class Time(Record, frozen=True, kw_only=True):
@@ -163,35 +164,17 @@ def path_of(folder: Path, cell: Cell) -> Path:
 
 def write_result(folder: Path, result: CellResult) -> None:
     """Write a result aside and rename it."""
-    path = path_of(folder, result.cell)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with locked(path.parent), written_aside(path) as aside:
-        aside.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+    write_record(path_of(folder, result.cell), result)
 
 
 def read_result(path: Path) -> CellResult:
-    """A stored result, every value checked.
-
-    Raises:
-        StoreError: it cannot be read, or holds something else; one line.
-    """
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=CellResult)
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror or 'cannot be read'}, expected a sweep's result") from None
-    except (ValueError, RecursionError) as error:
-        raise StoreError(f"{path}: not a sweep's result: {str(error).replace('`', '')}") from None
+    """A stored result, every value checked; StoreError, one line, where it is none."""
+    return read_record(path, CellResult, WHAT)
 
 
 def read_results(folder: Path, task: str) -> tuple[tuple[CellResult, ...], tuple[str, ...]]:
     """All results of a task in a sweep's folder, and a line for each that cannot be read."""
-    results, problems = [], []
-    for path in sorted((folder / task).glob("*.json")):
-        try:
-            results.append(read_result(path))
-        except StoreError as error:
-            problems.append(str(error))
-    return tuple(results), tuple(problems)
+    return read_records(sorted((folder / task).glob("*.json")), CellResult, WHAT)
 
 
 def state_of(folder: Path, cell: Cell) -> str:

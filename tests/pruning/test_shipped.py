@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pruning.data import PROBE_FOLDER
+from pruning.runtimes.stored import PROFILES
 from pruning.shipped import is_installed, shipped
 from pruning.study import BUNDLED, list_studies
 
@@ -17,6 +18,7 @@ def test_a_checkout_has_them_beside_the_package() -> None:
     assert not is_installed()
     assert ROOT / "assets" / "studies" == BUNDLED
     assert ROOT / "assets" / "probe" == PROBE_FOLDER
+    assert ROOT / "assets" / "profiles" == PROFILES
 
 
 def test_installed_they_are_inside_the_package_whatever_lies_beside_it(tmp_path: Path) -> None:

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from pruning.data import load_probe
-from pruning.data.tasks import get_task
+from pruning.data.tasks import Task, get_task
+from pruning.record_files import write_record
 from pruning.runtimes import onnx_runtime, profile, torch_bfloat16
+from pruning.runtimes.stored import read_profile
+from pruning.study import read_study
 from tests.factories.damage import json_edit
 from tests.factories.tiny_study import BUDGET, MAX_LENGTH, write_tiny_study
 from tests.pruning.cli.commands import call, refused
@@ -64,6 +67,67 @@ def test_in_json(study: Path) -> None:
         (network, len(probe), 1.0) for network in ("teacher", SLIM)
     ]
     assert len(found["best"]) == 4
+
+
+def test_all_of_it_is_stored(study: Path, tmp_path: Path) -> None:
+    runtimes = ["torch"] if onnx_runtime.IN_INT8.missing() else ["torch", "onnx-int8"]
+    output = tmp_path / "new" / "profile.json"
+    typed = ("profile", study, *QUICK, "--runtimes", ",".join(runtimes), "--output", output)
+    printed = call(*typed)
+    assert printed.code == 0, printed.err
+    assert printed.out.startswith("Texts of 6 tokens, 1 thread:\n")
+    assert printed.err.splitlines()[-1] == f"{output}: written"
+    made, document = read_profile(output), read_study(study).document
+    weights = {path: document.files[path].sha256 for path in ("teacher/model.safetensors", f"{SLIM}/model.safetensors")}
+    assert made.weights == {"backbone": document.backbone.sha256, **weights}
+    assert (made.study, made.task, made.variant) == ("sst2", "sst2", SLIM)
+    assert made.command.endswith(f"--runtimes {','.join(runtimes)} --output {output}")
+    assert made.date.endswith("+00:00")
+    assert {"torch", "numpy"} <= made.libraries.keys()
+    assert ("onnxruntime" in made.libraries) is ("onnx-int8" in runtimes)
+    assert made.profile.scores is None
+    assert {(row.network, row.runtime) for row in made.profile.rows} == {
+        (network, runtime) for network in ("teacher", SLIM) for runtime in runtimes
+    }
+    sizes = {(size.network, size.runtime): size.bytes for size in made.sizes}
+    for result in document.results:
+        if result.shipped:
+            assert sizes[result.variant.name, "torch"] == result.size_bytes
+    again = call(*typed, "--data", "probe", "--json")
+    assert again.code == 0, again.err
+    made, probe = read_profile(output), load_probe(get_task("sst2"), "validation")
+    assert made.profile.texts_sha256 == probe.sha256
+    assert {score.count for score in made.profile.scores or ()} == {len(probe)}
+    assert {"study", "variant", "commit", "hardware", "bfloat16", "libraries", "rows", "best", "alike", "texts"} <= (
+        again.json.keys()
+    )
+    assert [one["runtime"] for one in again.json["scores"]] == 2 * runtimes
+    assert len(again.json["sizes"]) == len(sizes)
+    assert [file.name for file in output.parent.iterdir()] == ["profile.json"]
+
+
+def test_what_is_no_profile_is_not_overwritten(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def began(*arguments: object) -> None:
+        raise AssertionError("timing began")
+
+    monkeypatch.setattr("pruning.cli.profile.profile", began)
+    notes = tmp_path / "notes.json"
+    for content in ("my notes", '{"schema": 1, "study": "sst2"}'):
+        notes.write_text(content)
+        said = refused("profile", study, *QUICK, "--output", notes)
+        assert said.startswith(f"{notes}: not a stored profile: ")
+        assert notes.read_text() == content
+    said = refused("profile", study, *QUICK, "--output", tmp_path)
+    assert said == f"{tmp_path}: Is a directory, expected a stored profile"
+    assert refused("profile", study, *QUICK, "--output", notes / "new.json").endswith("that can be written")
+    write_record(tmp_path / "other.json", read_study(study).document.results[0])  # a record, and none of these
+    assert "not a stored profile" in refused("profile", study, *QUICK, "--output", tmp_path / "other.json")
+
+
+def test_labels_that_are_not_there_are_not_asked(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Task, "is_labelled", property(lambda _: False))
+    said = refused("profile", study, *QUICK, "--data", "probe")
+    assert said == "profile: sst2 has no labels to score by, expected no --data"
 
 
 def test_what_is_missing_is_one_line(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pytest
 from pruning.errors import MeasureError
 from pruning.export import Trial
 from pruning.measure import blocks
+from pruning.measure.logits import predict_logits
 from pruning.measure.network import Network
 from pruning.runtimes import profile as module
 from pruning.runtimes.kind import Runtime
@@ -79,6 +80,32 @@ def test_how_alike_answers_are(networks: dict[Variant, Network], trial: Trial, r
         assert alike[variant.name, "torch"].agreement == 1
         assert alike[variant.name, "torch"].divergence == pytest.approx(0, abs=1e-9)
         assert alike[variant.name, "reversed"].agreement == 0
+
+
+def test_answers_are_scored_by_the_labels_where_that_is_asked(
+    networks: dict[Variant, Network], trial: Trial, runtimes: dict[str, Runtime]
+) -> None:
+    assert profile(networks, trial, QUICK).scores is None
+    found = profile(networks, trial, replace(QUICK, runtimes=("reversed",), is_scored=True))
+    assert found.texts_sha256 == trial.examples.sha256
+    scored = {(one.network, one.runtime): one for one in found.scores or ()}
+    assert list(scored) == [(one.network, one.runtime) for one in found.alike]
+    labels, count = trial.examples.labels, len(trial.examples)
+    right = {}
+    for variant, network in networks.items():
+        # the one loop that everything else is scored by, in batches
+        right[variant.name] = int((predict_logits(network, trial.examples).argmax(-1) == labels).sum())
+        own = scored[variant.name, "torch"]
+        assert (own.count, own.correct, own.metrics) == (count, right[variant.name], {"accuracy": own.correct / count})
+        assert scored[variant.name, "reversed"].correct == count - right[variant.name]  # of two classes
+    assert scored["teacher", "torch"].interval is None
+    for key in set(scored) - {("teacher", "torch")}:
+        interval = scored[key].interval
+        assert interval is not None
+        assert interval.difference == pytest.approx(scored[key].metrics["accuracy"] - right["teacher"] / count)
+        assert interval.low is not None
+        assert interval.high is not None
+        assert interval.low <= interval.difference <= interval.high
 
 
 def test_the_best_small_one_against_the_best_dense_one(

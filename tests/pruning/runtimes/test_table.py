@@ -36,7 +36,8 @@ def test_a_table_for_each_length() -> None:
         Alike(network="teacher", runtime="torch", texts=9, fidelity=Fidelity(agreement=1.0, divergence=0.0)),
         Alike(network="slim-10", runtime="onnx-int8", texts=9, fidelity=Fidelity(correlation=0.99876, divergence=0.1)),
     ]
-    found = Profile(rows=tuple(rows), best=tuple(best), alike=tuple(alike), texts="probe set sst2", missing={})
+    texts = {"scores": None, "texts": "probe set sst2", "texts_sha256": "0" * 64}
+    found = Profile(rows=tuple(rows), best=tuple(best), alike=tuple(alike), **texts, missing={})
     assert (
         table_text(found)
         == """\
