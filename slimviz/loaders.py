@@ -17,6 +17,7 @@ from pruning import study as store
 from pruning.bert.shapes import Masks
 from pruning.importance.factors import ImportanceFactors
 from pruning.published import PUBLISHED, Published, read_published
+from pruning.runtimes.stored import PROFILES, StoredProfile, read_profiles
 from pruning.selection.budget import Budget
 from pruning.selection.select import Selection, select
 from pruning.shipped import shipped
@@ -109,6 +110,11 @@ def rivals(task: str) -> tuple[tuple[CellResult, ...], tuple[str, ...]]:
     return _rivals(str(RIVALS), task, tuple(map(_mark, files)))
 
 
+def profiles() -> tuple[tuple[StoredProfile, ...], tuple[str, ...]]:
+    """Profiles that ship, and a line for each that cannot be read."""
+    return _profiles(tuple(map(_mark, sorted(PROFILES.glob("*.json")))))
+
+
 def published() -> tuple[Published, ...]:
     """Figures that others published; raises `StoreError` where they cannot be read."""
     return _published((_mark(PUBLISHED),))
@@ -190,6 +196,11 @@ def _selection(study: Study, density: str, stamp: Stamp) -> Selection:
 def _rivals(folder: str, task: str, stamp: Stamp) -> tuple[tuple[CellResult, ...], tuple[str, ...]]:
     del stamp
     return read_results(Path(folder), task)
+
+
+@st.cache_data(show_spinner=False, max_entries=1)
+def _profiles(stamp: Stamp) -> tuple[tuple[StoredProfile, ...], tuple[str, ...]]:
+    return read_profiles([Path(name) for name, _, _ in stamp])
 
 
 @st.cache_data(show_spinner=False, max_entries=1)

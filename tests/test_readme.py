@@ -31,12 +31,6 @@ DOCUMENTS = (
     "assets/profiles/README.md",
     "docs/experiments.md",
 )
-    "README.md",
-    "benchmarks/README.md",
-    "assets/probe/README.md",
-    "assets/profiles/README.md",
-    "docs/experiments.md",
-)
 PACKAGES = ("pruning", "slimviz", "benchmarks")
 START = "pip install -r requirements.txt && streamlit run app.py"
 TEST = "pip install -r requirements.txt -r requirements-dev.txt && python -m pytest -n logical --dist loadfile"

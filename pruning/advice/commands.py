@@ -6,25 +6,27 @@ import re
 import shlex
 from pathlib import Path
 
+from pruning.selection.latency import ONNX, ONNX_INT8, TORCH
 from pruning.variants import Variant
 
 OUTPUT = "my-studies"
+FORMATS = {ONNX: " --format onnx", ONNX_INT8: " --format onnx --int8"}  # of runtimes that do not read torch's
 RUN = re.compile(r"(?:python -m pruning|python -m slimviz|slimviz) run ")
 LEFT_OUT = ("--output", "--ship")  # with a value; said anew
 SWITCHES_LEFT_OUT = ("--quiet", "--overwrite")
 
 
-def export_command(program: str, study: str, variant: Variant, *, is_int8: bool = False) -> str:
+def export_command(program: str, study: str, variant: Variant, runtime: str = TORCH) -> str:
     """Write a stored network for others to load.
 
     Args:
         program: what is typed before a command.
         study: its name or folder.
         variant: whose weights are stored.
-        is_int8: for ONNX Runtime in int8, in place of torch.
+        runtime: that shall read it, one of `pruning.runtimes`.
     """
-    folder = f"{Path(study).name}-{variant}{'-onnx-int8' if is_int8 else ''}"
-    kind = " --format onnx --int8" if is_int8 else ""
+    kind = FORMATS.get(runtime, "")
+    folder = f"{Path(study).name}-{variant}{f'-{runtime}' if kind else ''}"
     return f"{program} export {shlex.quote(study)} --variant {variant}{kind} --to {shlex.quote(folder)}"
 
 

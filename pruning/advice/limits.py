@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pruning.advice.options import Option
+from pruning.advice.option import Option
 from pruning.records import AboveZero, NonNegative, Positive, Record, Text
 
 MEGABYTE = 1e6
@@ -80,7 +80,7 @@ def shortfalls(option: Option, limits: Limits) -> tuple[Shortfall, ...]:
 
 def _points(option: Option, limits: Limits) -> list[Shortfall]:
     most = limits.points
-    if most is None or option.variant.is_teacher:
+    if most is None or option.is_reference:
         return []
     if option.lost is None:
         return [Shortfall("points", "points lost not measured: the teacher was not scored")]

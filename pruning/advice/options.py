@@ -1,67 +1,19 @@
-"""A stored network as an option: what was measured of it, and how it is had."""
+"""Options of a study: its networks in torch as they were measured, and in what runtimes profiles scored them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pruning.advice.commands import export_command, remake_command
+from pruning.advice.option import Option, Timed
+from pruning.advice.profiled import in_other_runtimes, is_of, times_in
 from pruning.data.task import SHARES
-from pruning.measure.intervals import Interval
-from pruning.measure.speed import Speed
-from pruning.records import Count, Positive, Record, Text
+from pruning.runtimes.registry import REFERENCE
+from pruning.runtimes.stored import StoredProfile
 from pruning.study import Result, Study, read
 from pruning.variants import TEACHER, Variant
 
-RUNTIME = "torch"  # which all stored milliseconds were measured in
 STEPS = ("one-shot", "post-training")  # methods, on the way to a study's own networks
-
-
-class Option(Record, frozen=True, kw_only=True):
-    """A stored network, by what was measured of it.
-
-    Attributes:
-        study: as a command takes it, a name or a folder.
-        task: its title.
-        rows: checksum of those that it was scored on; other rows' scores do not compare.
-        variant: which network.
-        metric: title of the main one.
-        score: by it.
-        count: examples.
-        correct: how many were right, where that is what the metric counts.
-        floor: what knowing nothing scores.
-        lost: points against the teacher; below zero where it is better, None where the teacher was not scored.
-        interval: of the difference to the teacher; None for the teacher.
-        budget: what it was cut to, as ``--budgets`` takes it; None for the teacher and other kinds of budgets.
-        size_bytes: on disk, in half precision, with tokenizer; None where it was not measured.
-        memory_bytes: at most, to load it and answer a batch; likewise.
-        times: milliseconds, by batch and length.
-        hardware: that they were measured on.
-        runtime: that they were measured in.
-        command: that exports the network, or makes the study again with its weights; None where neither can be told.
-        is_stored: whether its weights are in the study.
-    """
-
-    study: Text
-    task: Text
-    rows: Text
-    variant: Variant
-    metric: Text
-    score: float
-    count: Positive
-    correct: Count | None
-    floor: float
-    lost: float | None
-    interval: Interval | None
-    budget: float | None
-    size_bytes: Count | None
-    memory_bytes: Count | None
-    times: tuple[Speed, ...]
-    hardware: Text
-    runtime: Text = RUNTIME
-    command: Text | None
-    is_stored: bool
-
-    def time(self, batch: int, length: int) -> Speed | None:
-        """Milliseconds of so many texts of so many tokens at once; None where that was not timed."""
-        return next((one for one in self.times if (one.batch, one.length) == (batch, length)), None)
 
 
 def called(study: Study) -> str:
@@ -69,23 +21,32 @@ def called(study: Study) -> str:
     return study.name if study.folder.parent == read.BUNDLED else str(study.folder)
 
 
-def options_of(study: Study, named: str, program: str) -> list[Option]:
-    """The teacher and the networks that a study ends with, each on the task's first split.
+def options_of(study: Study, named: str, program: str, profiles: Sequence[StoredProfile] = ()) -> list[Option]:
+    """The teacher and the networks that a study ends with, each on the task's first split and in every known runtime.
 
-    Steps on the way (cut and not yet solved or recovered) and further seeds are no options.
+    Steps on the way (cut and not yet solved or recovered) and further seeds are no options, nor is a runtime that was
+    timed and not scored on the study's own rows: how well it answers is not known. Of what a study and a profile both
+    timed in torch, the profile's milliseconds count; scores in torch are always the study's.
 
     Args:
         study: the study.
         named: how a command names it.
         program: what is typed before a command.
+        profiles: those of other networks are left out.
     """
     teacher = study.result(TEACHER)
-    variants = dict.fromkeys(row.variant for row in study.results if row.variant.seed is None)
-    return [
-        _option(study, result, teacher, named, program)
-        for variant in variants
-        if not _is_step(study, variant) and (result := study.result(variant)) is not None
-    ]
+    own = [profile for profile in profiles if is_of(profile, study)]
+    options = []
+    for variant in dict.fromkeys(row.variant for row in study.results if row.variant.seed is None):
+        result = study.result(variant)
+        if result is None or _is_step(study, variant):
+            continue
+        option = _option(study, result, teacher, named, program)
+        profiled = tuple(time for profile in own for time in times_in(profile, variant, REFERENCE.name))
+        cells = {(time.batch, time.length) for time in profiled}
+        stored = tuple(time for time in option.times if (time.batch, time.length) not in cells)
+        options += [option.replace(times=profiled + stored), *in_other_runtimes(option, own, study, program)]
+    return options
 
 
 def _is_step(study: Study, variant: Variant) -> bool:
@@ -118,8 +79,18 @@ def _option(study: Study, result: Result, teacher: Result | None, named: str, pr
         budget=value if selection is not None and selection.budget.kind == "total_density" else None,
         size_bytes=result.size_bytes,
         memory_bytes=result.peak_memory_bytes,
-        times=tuple(speed for speed in document.speed if speed.variant == variant),
-        hardware=document.provenance.hardware,
+        times=tuple(
+            Timed(
+                batch=speed.batch,
+                length=speed.length,
+                median_ms=speed.median_ms,
+                device=speed.device,
+                threads=speed.threads,
+                hardware=document.provenance.hardware,
+            )
+            for speed in document.speed
+            if speed.variant == variant and speed.length != "real"
+        ),
         command=command,
         is_stored=is_stored,
     )

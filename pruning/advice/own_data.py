@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from pruning.advice.commands import own_command
 from pruning.advice.limits import Limits, shortfalls
-from pruning.advice.options import Option
+from pruning.advice.option import Option
 from pruning.given import LEAST_TEXTS
 from pruning.records import Positive, Record, Text
+from pruning.runtimes.registry import REFERENCE
 
 HALF = 0.5  # the smallest share for which cutting alone was found to do
 SOLVED_ON = 1024  # texts that output matrices are solved on
@@ -80,7 +81,7 @@ def _size(limits: Limits, options: Sequence[Option]) -> tuple[float | None, list
         return None, ["No cost is limited: a full run measures four sizes; ask again with its study."]
     by_budget: dict[float, list[bool]] = {}
     for option in options:
-        if option.budget is not None:
+        if option.budget is not None and option.runtime == REFERENCE.name:  # which `run` makes and measures
             is_within = not any(reason.is_cost for reason in shortfalls(option, limits))
             by_budget.setdefault(option.budget, []).append(is_within)
     within = [budget for budget, fits in by_budget.items() if all(fits)]
@@ -103,7 +104,7 @@ def _cautions(own: Own, limits: Limits, budget: float | None, *, is_cut_alone: b
         found.append("That size is of the stored studies' backbone; a larger classifier needs a smaller share.")
         if limits.ms is not None:
             asked = f"--budget-ms {limits.ms:g} --batch {limits.batch} --length {limits.length}"
-            found.append(f"Stored milliseconds are another machine's: in place of --budgets, {asked} measures yours.")
+            found.append(f"Milliseconds may be another machine's: in place of --budgets, {asked} measures yours.")
     fewest = SOLVED_ON if is_cut_alone else FEWEST_ROWS if own.is_labelled else FEWEST_TEXTS
     if own.texts < fewest:
         what = "Cutting alone uses" if is_cut_alone else "The fewest that a full run here learned anything from were"

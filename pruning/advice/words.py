@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pruning.advice.limits import MEGABYTE, Limits
-from pruning.advice.options import Option
+from pruning.advice.option import Option
 from pruning.advice.ranking import Ranked
+from pruning.runtimes.registry import RUNTIMES
 
 NOT_MEASURED = "not measured"
 TRIAL = (
-    "Stored milliseconds and bytes are torch's. In ONNX Runtime and int8, SST-2's slim-10 was faster and smaller (see "
-    "the README); of this network nobody measured it, so nothing is promised. The command writes it and says how alike "
-    "it answers; the dashboard's Live page times it on your machine."
+    "In ONNX Runtime and int8, SST-2's slim-10 was faster and smaller (see the README). Of this network no profile is "
+    "stored that timed and scored it there, so nothing is promised. The command writes it and says how alike it "
+    "answers; the dashboard's Live page times it on your machine."
 )
 
 
 def difference_text(option: Option, limits: Limits) -> str:
     """Points against the teacher with their interval, and whether that keeps within the limit for sure."""
-    if option.variant.is_teacher:
+    if option.is_reference:
         return "the teacher itself"
     if option.lost is None:
         return NOT_MEASURED
@@ -48,24 +49,48 @@ def score_text(option: Option) -> str:
     return f"{option.score:.3f}{of}"
 
 
+def runtime_title(option: Option) -> str:
+    """What computes, for people."""
+    return RUNTIMES[option.runtime].title
+
+
+def machine_text(option: Option, limits: Limits) -> str:
+    """What its milliseconds hold for; nothing where it was not timed."""
+    timed = option.time(limits.batch, limits.length)
+    return "" if timed is None else timed.machine
+
+
+def have_several_runtimes(options: Sequence[Option]) -> bool:
+    """Whether options have to say what computes to be told apart."""
+    return len({option.runtime for option in options}) > 1
+
+
+def machines(options: Sequence[Option], limits: Limits) -> tuple[str, ...]:
+    """All that milliseconds hold for."""
+    wanted = (limits.batch, limits.length)
+    times = (time for option in options for time in option.times if (time.batch, time.length) == wanted)
+    return tuple(dict.fromkeys(time.machine for time in times))
+
+
+def setting_text(option: Option, options: Sequence[Option], limits: Limits) -> str:
+    """Runtime and machine behind a network's name, where some of the options differ in them."""
+    text = f" in {runtime_title(option)}" if have_several_runtimes(options) else ""
+    machine = machine_text(option, limits)
+    return f"{text} on {machine}" if machine and len(machines(options, limits)) > 1 else text
+
+
 def machine_sentence(options: Sequence[Option], limits: Limits) -> str:
     """What milliseconds hold for."""
-    machines = dict.fromkeys(
-        f"{'' if timed.device == 'cpu' else f'{timed.device} of '}{option.hardware}, "
-        f"{timed.threads} thread{'' if timed.threads == 1 else 's'}"
-        for option in options
-        if (timed := option.time(limits.batch, limits.length)) is not None
-    )
-    cell = f"batch {limits.batch}, {limits.length} tokens"
-    if not machines:
-        timed = sorted({(one.batch, one.length) for option in options for one in option.times if one.length != "real"})
+    found, cell = machines(options, limits), f"batch {limits.batch}, {limits.length} tokens"
+    if not found:
+        timed = sorted({(one.batch, one.length) for option in options for one in option.times})
         known = f"; timed: {', '.join(f'{batch} x {length}' for batch, length in timed)}" if timed else ""
         return f"Nothing was timed at {cell}{known}."
-    runtimes = " and ".join(dict.fromkeys(option.runtime for option in options))
-    return (
-        f"Milliseconds: {cell}, in {runtimes}, on {' and on '.join(machines)}. They hold for that machine; yours may "
-        "be faster or slower."
-    )
+    runtime = "in the runtime of each row" if have_several_runtimes(options) else f"in {runtime_title(options[0])}"
+    said = f"Milliseconds: {cell}, {runtime}, on {' and on '.join(found)}"
+    if len(found) == 1:
+        return f"{said}. They hold for that machine; yours may be faster or slower."
+    return f"{said}, as each row says. Those of two machines do not compare; yours may be faster or slower."
 
 
 def nearest_sentence(ranked: Ranked, name: Callable[[Option], str]) -> str:

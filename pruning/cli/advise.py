@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pruning.advice import Limits, Option, Own, Plan, Ranked, called, options_of, plan, rank, words
+from pruning.advice import Limits, Option, Own, Plan, Ranked, called, is_of, is_scored, options_of, plan, rank, words
 from pruning.advice.commands import task_command
 from pruning.cli import stored
 from pruning.cli.options import Command, add_json, count, number, path
@@ -15,6 +15,7 @@ from pruning.cli.printing import say, show, show_json
 from pruning.data.tasks import TASKS
 from pruning.errors import ConfigError
 from pruning.records import to_plain
+from pruning.runtimes.stored import StoredProfile, read_profiles
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -36,6 +37,13 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--texts", type=count, metavar="N", help="texts of your own to learn from: what to run on them, and why"
     )
     command.add_argument("--labels", action="store_true", help="with --texts: they have labels")
+    command.add_argument(
+        "--profile",
+        action="append",
+        type=path,
+        metavar="FILE",
+        help="what `profile --output` stored, of networks in every runtime; may be repeated; default: those that ship",
+    )
     add_json(command)
 
 
@@ -51,7 +59,7 @@ def advise(options: argparse.Namespace) -> int:
         memory_mb=options.memory_mb,
         points=options.floor_points,
     )
-    found, tasks = _find(options.study, options.program)
+    found, tasks = _find(options.study, options.profile or (), options.program)
     ranked = rank(found, limits, options.program)
     made = None
     if options.texts is not None:
@@ -79,7 +87,7 @@ def advise(options: argparse.Namespace) -> int:
     return 0
 
 
-def _find(named: Sequence[str], program: str) -> tuple[list[Option], list[str]]:
+def _find(named: Sequence[str], profiles: Sequence[str], program: str) -> tuple[list[Option], list[str]]:
     """Options of the studies that are meant, and tasks of GLUE that there is no study of."""
     from pruning.study.read import BrokenStudy, list_studies
 
@@ -96,7 +104,22 @@ def _find(named: Sequence[str], program: str) -> tuple[list[Option], list[str]]:
             say(f"broken: {study.folder}: {study.reason.removeprefix(f'{study.folder}: ')}")
         else:
             studies[study.folder.resolve()] = (called(study), study)
-    return [option for name, study in studies.values() for option in options_of(study, name, program)], tasks
+    known = _profiles(profiles, [study for _, study in studies.values()])
+    return [option for name, study in studies.values() for option in options_of(study, name, program, known)], tasks
+
+
+def _profiles(named: Sequence[str], studies: Sequence[Any]) -> tuple[StoredProfile, ...]:
+    """The profiles that are named, or those that ship; a line for each that is broken, or says less than it might."""
+    found, problems = read_profiles([Path(name) for name in named] or None)
+    for problem in problems:
+        say(f"broken: {problem}")
+    for profile in found if named else ():
+        own, what = [study for study in studies if is_of(profile, study)], f"{profile.study}'s {profile.variant}"
+        if not own:
+            say(f"not used: the profile of {what} is of weights that no study here has")
+        elif not any(is_scored(profile, study) for study in own):
+            say(f"the profile of {what} holds no scores on the study's own rows (--data): only torch's times are used")
+    return found
 
 
 def _as_json(ranked: Ranked, limits: Limits) -> dict[str, Any]:
@@ -108,7 +131,7 @@ def _as_json(ranked: Ranked, limits: Limits) -> dict[str, Any]:
             for one in ranked.others
         ],
         "nearest": None if ranked.nearest is None else ranked.nearest.option.variant.name,
-        "next": list(ranked.next_commands),
+        "next": [command for command, _ in ranked.next_steps],
         "trial": ranked.trial,
     }
 
@@ -121,36 +144,40 @@ def _option_json(option: Option, limits: Limits) -> dict[str, Any]:
     return values | {
         "ms": None if timed is None else timed.median_ms,
         "threads": None if timed is None else timed.threads,
+        "hardware": None if timed is None else timed.hardware,
     }
 
 
 def _show(ranked: Ranked, limits: Limits) -> None:
-    options = [*ranked.fitting, *(one.option for one in ranked.others)]
+    options = ranked.options
     show(f"{ranked.task}, {options[0].metric} on {options[0].count:,} texts")
     several = len({option.study for option in options}) > 1
 
     def name(option: Option) -> str:
-        return f"{option.study} {option.variant}" if several else option.variant.name
+        own = f"{option.study} {option.variant}" if several else option.variant.name
+        return own + words.setting_text(option, options, limits)
 
-    width = max(len(name(option)) for option in options)
+    width, digits = max(len(name(option)) for option in options), len(str(len(ranked.fitting)))
     if ranked.fitting:
         show("  fits, the best score first")
     for place, option in enumerate(ranked.fitting, start=1):
         ms, size, memory = words.cost_texts(option, limits)
         has_weights = "" if option.is_stored else ", weights not stored"
         show(
-            f"    {place}. {name(option):<{width}}  {words.score_text(option)}, "
+            f"    {place:>{digits}}. {name(option):<{width}}  {words.score_text(option)}, "
             f"{words.difference_text(option, limits)}, {ms}, {size}, memory {memory}{has_weights}"
         )
     if ranked.others:
         show("  does not fit")
     for one in ranked.others:
-        show(f"       {name(one.option):<{width}}  {one.reasons[0].text}")
+        show(f"{'':{6 + digits}}{name(one.option):<{width}}  {one.reasons[0].text}")
     if not ranked.fitting:
         show(f"  {words.nearest_sentence(ranked, name)}")
     show(f"  {words.machine_sentence(options, limits)}")
-    for command in ranked.next_commands:
+    for command, then in ranked.next_steps:
         show(f"  next: {command}")
+        if then is not None:
+            show(f"  then: {then}, once it is loaded")
     if ranked.trial is not None:
         show(f"  {words.TRIAL}")
         show(f"  to try: {ranked.trial}")

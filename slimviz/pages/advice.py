@@ -10,8 +10,9 @@ import streamlit as st
 
 from pruning.advice import Limits, Option, Own, Ranked, called, options_of, plan, rank, words
 from pruning.cli.options import PROGRAM
+from pruning.runtimes.stored import StoredProfile
 from pruning.study import Study
-from slimviz import theme
+from slimviz import loaders, theme
 from slimviz.frames.results import study_title
 from slimviz.loaders import Library
 from slimviz.widgets import parameters
@@ -38,8 +39,11 @@ def render() -> None:
     with bar[0]:
         key = choose_study(library)
     study = library.studies[key]
+    profiles, problems = loaders.profiles()
+    for problem in problems:
+        st.warning(theme.plain(f"A profile cannot be used: {problem}"))
     with guard(f"What is stored of {study_title(key, study)}"):
-        options = _options(study, library)
+        options = _options(study, library, profiles)
         limits = _choose_limits(bar[1:], options)
         own = _choose_data()
         (ranked,) = rank(options, limits, PROGRAM)
@@ -53,7 +57,7 @@ def render() -> None:
             link("tradeoffs", "See all networks of this task", study=key)
 
 
-def _options(study: Study, library: Library) -> list[Option]:
+def _options(study: Study, library: Library, profiles: Sequence[StoredProfile]) -> list[Option]:
     """The study's networks, and those of others that were scored on the same rows of the same task."""
     own = study.document.provenance.data.validation.sha256
     alike = [
@@ -61,7 +65,7 @@ def _options(study: Study, library: Library) -> list[Option]:
         for other in library.studies.values()
         if other is not study and other.task == study.task and other.document.provenance.data.validation.sha256 == own
     ]
-    return [option for one in (study, *alike) for option in options_of(one, called(one), PROGRAM)]
+    return [option for one in (study, *alike) for option in options_of(one, called(one), PROGRAM, profiles)]
 
 
 # Choosing
@@ -99,8 +103,8 @@ def _choose_limits(bar: Sequence[Any], options: Sequence[Option]) -> Limits:
 
 def _choose_cell(options: Sequence[Option]) -> tuple[int, int]:
     """Which of the timed batches and lengths milliseconds are of; texts, tokens."""
-    timed = {(time.batch, time.length) for option in options for time in option.times if time.length != "real"}
-    cells = {f"{batch}x{length}": (batch, int(length)) for batch, length in sorted(timed or {FIRST_CELL})}
+    timed = {(time.batch, time.length) for option in options for time in option.times}
+    cells = {f"{batch}x{length}": (batch, length) for batch, length in sorted(timed or {FIRST_CELL})}
     first = "{}x{}".format(*FIRST_CELL)
 
     def title(name: str) -> str:
@@ -150,8 +154,13 @@ def _own_data(own: Own, limits: Limits, options: Sequence[Option], title: str) -
 
 def _answer(ranked: Ranked, limits: Limits, *, has_commands: bool) -> None:
     """The best network, or the nearest, and where wanted the commands."""
+    options = ranked.options
+
+    def name(option: Option) -> str:
+        return _name(option) + words.setting_text(option, options, limits)
+
     if not ranked.fitting:
-        st.markdown(f"**{theme.plain(words.nearest_sentence(ranked, _name))}**")
+        st.markdown(f"**{theme.plain(words.nearest_sentence(ranked, name))}**")
         if ranked.trial is not None and has_commands:
             st.markdown(theme.plain(words.TRIAL))
             st.code(ranked.trial, language="bash", wrap_lines=True)
@@ -162,8 +171,8 @@ def _answer(ranked: Ranked, limits: Limits, *, has_commands: bool) -> None:
     difference = words.difference_text(best, limits)
     against = difference if best.variant.is_teacher else f"against the teacher {difference}"
     said = theme.plain(f"{best.metric} {words.score_text(best)}; {against}; {costs}.")
-    st.markdown(f"**The best score within these limits: {theme.plain(_name(best))}.** {said}")
-    for command in ranked.next_commands if has_commands else ():
+    st.markdown(f"**The best score within these limits: {theme.plain(name(best))}.** {said}")
+    for command, then in ranked.next_steps if has_commands else ():
         is_export = any(option.command == command and option.is_stored for option in ranked.fitting)
         st.caption(
             "Run next; this writes it for others to load:"
@@ -173,13 +182,15 @@ def _answer(ranked: Ranked, limits: Limits, *, has_commands: bool) -> None:
             else "Its weights are not stored. This makes the study again, and stores them:"
         )
         st.code(command, language="bash", wrap_lines=True)
+        if then is not None:
+            st.caption(f"Then, once it is loaded: `{then}`")
 
 
 def _table(ranked: Ranked, limits: Limits) -> None:
     """Every network, those that fit first, and why the others do not."""
-    options = [*ranked.fitting, *(one.option for one in ranked.others)]
+    options = ranked.options
     reasons = ["" for _ in ranked.fitting] + [one.reasons[0].text for one in ranked.others]
-    several = len({option.study for option in options}) > 1
+    several, has_machines = len({option.study for option in options}) > 1, len(words.machines(options, limits)) > 1
     rows = []
     for place, (option, reason) in enumerate(zip(options, reasons, strict=True), start=1):
         ms, size, memory = words.cost_texts(option, limits)
@@ -187,17 +198,19 @@ def _table(ranked: Ranked, limits: Limits) -> None:
             {
                 "Place": theme.CUT_MARK if reason else str(place),
                 "Network": f"{_name(option)} of {option.study}" if several else _name(option),
+                "Runtime": words.runtime_title(option),
                 "Why not": reason,
                 option.metric: words.score_text(option),
                 "Against the teacher": words.difference_text(option, limits),
                 "Time": ms,
+                **({"On": words.machine_text(option, limits)} if has_machines else {}),
                 "On disk": size,
                 "Memory": memory,
                 "Weights": "stored" if option.is_stored else "not stored",
             }
         )
     frame = pd.DataFrame(rows)
-    alt = f"{len(ranked.fitting)} of {len(options)} networks of {ranked.task} fit; each with its numbers and why not"
+    alt = f"{len(ranked.fitting)} of {len(options)} ways to run {ranked.task} fit; each with its numbers and why not"
     st.dataframe(frame, hide_index=True, width="stretch", alt=alt)
 
 

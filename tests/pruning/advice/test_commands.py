@@ -24,8 +24,11 @@ def test_exports() -> None:
     options = parsed(export_command(PROGRAM, "my studies/reviews", slim("10")))
     assert (options.study, options.variant, options.to) == ("my studies/reviews", "slim-10", "reviews-slim-10")
     assert (options.format, options.int8) == ("transformers", False)
-    options = parsed(export_command(PROGRAM, "sst2", slim("10"), is_int8=True))
-    assert (options.format, options.int8, options.to) == ("onnx", True, "sst2-slim-10-onnx-int8")
+    for runtime, is_int8 in (("onnx", False), ("onnx-int8", True)):
+        options = parsed(export_command(PROGRAM, "sst2", slim("10"), runtime))
+        assert (options.format, options.int8, options.to) == ("onnx", is_int8, f"sst2-slim-10-{runtime}")
+    for runtime in ("torch", "compiled", "bfloat16"):  # which read torch's files
+        assert export_command(PROGRAM, "sst2", slim("10"), runtime) == export_command(PROGRAM, "sst2", slim("10"))
 
 
 @pytest.mark.parametrize("program", ["python -m pruning", "slimviz", "python -m slimviz"])

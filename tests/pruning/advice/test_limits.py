@@ -54,6 +54,8 @@ def test_no_better_than_knowing_nothing_fits_nowhere_and_is_told_first() -> None
 
 def test_a_teacher_loses_nothing_against_itself() -> None:
     assert shortfalls(made_option("teacher", 0.9), Limits(points=0)) == ()
+    (found,) = shortfalls(made_option("teacher", 0.88, runtime="onnx-int8"), Limits(points=1))
+    assert found.text == "loses 2.0 points, at most 1 asked"
 
 
 @pytest.mark.parametrize("wrong", [{"ms": 0.0}, {"ms": float("nan")}, {"mb": -1.0}, {"batch": 0}, {"points": -0.1}])

@@ -56,10 +56,17 @@ def test_without_a_limit_a_full_run_measures_all_sizes() -> None:
 def test_milliseconds_of_another_machine_can_be_measured_on_ones_own() -> None:
     said = [line for line in made(ms=5, length=16).cautions if "--budget-ms" in line]
     assert said == [
-        "Stored milliseconds are another machine's: in place of --budgets, --budget-ms 5 --batch 1 --length 16 "
-        "measures yours."
+        "Milliseconds may be another machine's: in place of --budgets, --budget-ms 5 --batch 1 --length 16 measures "
+        "yours."
     ]
     assert not any("--budget-ms" in line for line in made(mb=30).cautions)
+
+
+def test_sizes_are_judged_in_torch_which_is_what_a_run_measures() -> None:
+    in_int8 = [made_option("slim-50", 0.9, 1.0, runtime="onnx-int8", size_bytes=2_000_000, memory_bytes=None)]
+    for limits in (Limits(ms=5), Limits(mb=3), Limits(memory_mb=200)):
+        own = Own(texts=5000, is_labelled=False)
+        assert plan(own, limits, [*OPTIONS, *in_int8], "pruning") == plan(own, limits, OPTIONS, "pruning")
 
 
 def test_few_texts_are_said_and_too_few_refused() -> None:

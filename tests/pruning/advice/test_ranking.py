@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pruning.advice import Limits, rank
-from tests.factories.options import made_option
+from tests.factories.options import made_option, made_time
 
 OPTIONS = [
     made_option("teacher", 0.9, 14.0, size_bytes=46_000_000),
@@ -39,20 +39,51 @@ def test_every_other_has_its_reasons() -> None:
 
 def test_next_is_the_best_and_where_its_weights_are_missing_the_best_stored_one_too() -> None:
     (ranked,) = rank(OPTIONS, Limits(), "pruning")
-    assert ranked.next_commands == ("pruning run --ship 0.5", "pruning export sst2 --variant teacher --to sst2-teacher")
+    teacher = ("pruning export sst2 --variant teacher --to sst2-teacher", None)
+    assert ranked.next_steps == (("pruning run --ship 0.5", None), teacher)
     (ranked,) = rank(OPTIONS, Limits(ms=5), "pruning")
-    assert ranked.next_commands == ("pruning export sst2 --variant slim-10 --to sst2-slim-10",)
+    assert ranked.next_steps == (("pruning export sst2 --variant slim-10 --to sst2-slim-10", None),)
 
 
 def test_where_nothing_fits_the_nearest_is_named_and_what_could_be_tried() -> None:
     (ranked,) = rank(OPTIONS, Limits(ms=1.5, points=2), "pruning")
-    assert ranked.fitting == ranked.next_commands == ()
+    assert ranked.fitting == ranked.next_steps == ()
     assert ranked.nearest is not None
     assert ranked.nearest.option.variant.name == "slim-5"  # 1.5 times the points, 1.33 times the milliseconds
     # int8 makes no network answer better, so it is offered for the one that only takes too long
     assert ranked.trial == "pruning export sst2 --variant slim-10 --format onnx --int8 --to sst2-slim-10-onnx-int8"
     (ranked,) = rank(OPTIONS, Limits(ms=5, batch=8), "pruning")
     assert (ranked.nearest, ranked.trial) == (None, None)
+
+
+def test_what_was_scored_in_int8_is_not_offered_as_a_trial() -> None:
+    measured = made_option("slim-10", 0.885, 1.2, runtime="onnx-int8")
+    (ranked,) = rank([*OPTIONS, measured], Limits(ms=1, points=2), "pruning")
+    assert ranked.nearest is not None
+    assert (ranked.nearest.option.variant.name, ranked.nearest.option.runtime) == ("slim-10", "onnx-int8")
+    assert ranked.trial is not None
+    assert "--variant teacher --format onnx --int8" in ranked.trial  # slim-10 is known, slim-5 answers too badly
+    (ranked,) = rank([measured, made_option("slim-10")], Limits(ms=1), "pruning")
+    assert ranked.trial is None
+
+
+def test_a_network_is_listed_once_a_machine_and_machines_are_not_ranked_against_each_other() -> None:
+    slow, fast = made_time(4.0, "slow"), made_time(1.0, "fast")
+    options = [
+        made_option("slim-10", times=(slow, fast, made_time(9.0, "fast", batch=8), made_time(0.1, "fast"))),
+        made_option("slim-5", times=(made_time(3.0, "slow"),)),
+        made_option("teacher", times=()),
+    ]
+
+    def listed(limits: Limits) -> list[tuple[str, str | None]]:
+        (ranked,) = rank(options, limits, "pruning")
+        timed = [(option, option.time(limits.batch, limits.length)) for option in ranked.options]
+        return [(option.variant.name, time and time.hardware) for option, time in timed]
+
+    # all score alike: the slow machine's come first, as it is the first of all; on it the faster network
+    assert listed(Limits()) == [("slim-5", "slow"), ("slim-10", "slow"), ("slim-10", "fast"), ("teacher", None)]
+    assert listed(Limits(ms=2))[0] == ("slim-10", "fast")
+    assert listed(Limits(batch=8)) == [("slim-10", "fast"), ("slim-5", None), ("teacher", None)]
 
 
 def test_tasks_and_rows_do_not_mix() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pruning.advice import Limits, rank, words
-from tests.factories.options import made_option
+from tests.factories.options import made_option, made_time
 
 
 def test_a_difference_says_where_its_interval_goes_beyond_the_limit() -> None:
@@ -26,12 +26,34 @@ def test_costs_and_scores() -> None:
 
 
 def test_milliseconds_are_the_machine_s_that_they_were_measured_on() -> None:
-    options = [made_option(), made_option("slim-5", hardware="another processor")]
+    options = [made_option(), made_option("slim-5", times=(made_time(3.0, "another processor", threads=1),))]
     said = words.machine_sentence(options, Limits())
-    assert "batch 1, 32 tokens, in torch, on made-up processor, 2 threads and on another processor, 2 threads." in said
-    assert "They hold for that machine" in said
+    assert "tokens, in torch, on made-up processor, 2 threads and on another processor, 1 thread, as each row" in said
+    assert "Those of two machines do not compare" in said
+    said = words.machine_sentence(options[:1], Limits())
+    assert "batch 1, 32 tokens, in torch, on made-up processor, 2 threads. They hold for that machine" in said
+    runtimes = [made_option(), made_option(runtime="onnx-int8")]
+    assert ", in the runtime of each row, on made-up processor" in words.machine_sentence(runtimes, Limits())
+    on_gpu = made_option(times=(made_time(3.0, device="cuda:0"),))
+    assert "on cuda:0 of made-up processor, 2 threads." in words.machine_sentence([on_gpu], Limits())
     assert words.machine_sentence(options, Limits(batch=8)) == "Nothing was timed at batch 8, 32 tokens; timed: 1 x 32."
     assert words.machine_sentence([made_option(ms=None)], Limits()) == "Nothing was timed at batch 1, 32 tokens."
+
+
+def test_runtime_and_machine_are_named_where_they_differ() -> None:
+    one, int8 = made_option(), made_option(runtime="onnx-int8")
+    other = made_option(times=(made_time(1.0, "another processor"),))
+    assert words.setting_text(one, [one], Limits()) == ""
+    assert words.setting_text(int8, [one, int8], Limits()) == " in ONNX Runtime, int8"
+    assert words.setting_text(one, [one, other], Limits()) == " on made-up processor, 2 threads"
+    assert words.setting_text(one, [one, other, int8], Limits()) == " in torch on made-up processor, 2 threads"
+    assert words.setting_text(made_option(ms=None), [one, other], Limits()) == ""
+    assert words.setting_text(one, [one, other], Limits(batch=8)) == ""
+
+
+def test_only_in_torch_the_teacher_is_what_others_are_held_against() -> None:
+    int8 = made_option("teacher", 0.89, runtime="onnx-int8")
+    assert words.difference_text(int8, Limits()) == "−1.0 points"
 
 
 def test_where_nothing_fits() -> None:

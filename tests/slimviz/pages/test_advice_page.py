@@ -9,6 +9,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pruning.data.tasks import get_task
+from pruning.record_files import write_record
+from pruning.study import read_study
+from tests.factories.profiles import made_profile
 from tests.factories.study_document import edit
 from tests.factories.synthetic_study import bert_shape, write_study
 
@@ -22,6 +25,14 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shape = bert_shape(get_task(task), layers=2, heads=2, head_size=16, ffn=64)
         written = write_study(folder, task, shape=shape, budgets=("50", "10"))
         edit(written, measured)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where profiles are looked for that ship; there are none."""
+    folder = tmp_path / "profiles"
+    monkeypatch.setattr("slimviz.loaders.PROFILES", folder)
     return folder
 
 
@@ -93,6 +104,62 @@ def test_limits_that_are_lifted_and_set(open_page: Callable[..., AppTest], small
     field(page, "At most MB of memory").set_value(None).run()
     assert address(page)["memory"] == "none"
     assert set(places(page).values()) == {"1", "2", "3"}
+
+
+def test_a_profile_says_in_which_runtime_it_fits(
+    open_page: Callable[..., AppTest], small: Path, profiles: Path
+) -> None:
+    limits = {"ms": "1", "mb": "none", "points": "5"}
+    before = open_page("advice", small, study="sst2", **limits)
+    assert "Nothing fits. Nearest: slim, 10% (" in said(before)
+    assert "no profile is stored that timed and scored it there" in said(before)
+    (table,) = before.dataframe
+    assert set(table.value["Runtime"]) == {"torch"}
+    write_record(profiles / "sst2.json", made_profile(read_study(small / "sst2")))
+    page = open_page("advice", small, study="sst2", **limits)
+    words = said(page)
+    assert "The best score within these limits: slim, 10% in ONNX Runtime, int8." in words
+    assert "time 0.8 ms, on disk 3 MB, memory not measured" in words
+    assert "in the runtime of each row, on profiled processor, 2 threads. They hold for that machine" in words
+    assert commands(page)[0].endswith("--variant slim-10 --format onnx --int8 --to sst2-slim-10-onnx-int8")
+    (table,) = page.dataframe
+    assert "On" not in table.value
+    rows = table.value[["Network", "Runtime", "Why not"]].itertuples(index=False, name=None)
+    why = {(network, runtime): reason for network, runtime, reason in rows}
+    assert why["slim, 10%", "ONNX Runtime, int8"] == ""
+    assert why["slim, 10%", "torch"] == "2 ms, at most 1 asked"
+    assert why["the teacher", "ONNX Runtime, int8"] == "3 ms, at most 1 asked"
+
+
+def test_what_loading_alone_does_not_make_is_said(
+    open_page: Callable[..., AppTest], small: Path, profiles: Path
+) -> None:
+    found = {"teacher": {"torch": (11.0, 0.9, 1)}, "slim-10": {"torch": (2.0, 0.89, 1), "bfloat16": (0.9, 0.89, 1)}}
+    write_record(profiles / "sst2.json", made_profile(read_study(small / "sst2"), found))
+    page = open_page("advice", small, study="sst2", ms="1", mb="none", points="none")
+    assert "Then, once it is loaded: `model.to(torch.bfloat16)`" in said(page)
+    assert commands(page) == [f"python -m pruning export {small / 'sst2'} --variant slim-10 --to sst2-slim-10"]
+
+
+def test_machines_have_a_column_where_there_are_several_and_a_damaged_profile_is_one_line(
+    open_page: Callable[..., AppTest], small: Path, profiles: Path
+) -> None:
+    study = read_study(small / "sst2")
+    write_record(profiles / "a.json", made_profile(study))
+    write_record(profiles / "b.json", made_profile(study, hardware="second processor"))
+    (profiles / "c.json").write_text("{")
+    page = open_page("advice", small, study="sst2", **LOOSE)
+    assert len(page.warning) == 1
+    assert "A profile cannot be used: " in said(page)
+    assert "c.json: not a stored profile" in said(page)
+    (table,) = page.dataframe
+    machines = ["profiled processor, 2 threads", "second processor, 2 threads"]
+    rows = table.value[(table.value["Network"] == "slim, 10%") & (table.value["Runtime"] == "ONNX Runtime, int8")]
+    assert list(rows["On"]) == machines
+    assert "Those of two machines do not compare" in said(page)
+    write_record(profiles / "c.json", made_profile(study, batch=32))  # read again as it changes
+    page.run()
+    assert not page.warning
 
 
 def test_weights_that_are_not_stored_get_the_command_that_makes_them(
