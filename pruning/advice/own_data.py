@@ -76,7 +76,7 @@ def plan(own: Own, limits: Limits, options: Sequence[Option], program: str) -> P
 
 
 def _size(limits: Limits, options: Sequence[Option]) -> tuple[float | None, list[str]]:
-    """The largest share of parameters within the costs in every study, None for the usual ones; and why."""
+    """The largest share of parameters within the costs in every study, in torch; None for the usual ones; and why."""
     if not limits.has_cost:
         return None, ["No cost is limited: a full run measures four sizes; ask again with its study."]
     by_budget: dict[float, list[bool]] = {}
@@ -87,13 +87,11 @@ def _size(limits: Limits, options: Sequence[Option]) -> tuple[float | None, list
     within = [budget for budget, fits in by_budget.items() if all(fits)]
     if within:
         budget = max(within)
-        return budget, [
-            f"{100 * budget:.3g}% of the parameters is the most that stayed within these costs where measured."
-        ]
+        return budget, [f"{100 * budget:.3g}% of the parameters is the most that stayed within these costs in torch."]
     if by_budget:
         smallest = min(by_budget)
         return smallest, [
-            f"Nothing stored keeps within these costs; {100 * smallest:.3g}% of the parameters is the least."
+            f"In torch, nothing stored keeps within these costs; {100 * smallest:.3g}% of the parameters is the least."
         ]
     return None, ["Nothing stored says what size keeps within these costs: a full run measures four."]
 

@@ -203,10 +203,10 @@ def _table(ranked: Ranked, limits: Limits) -> None:
                 option.metric: words.score_text(option),
                 "Against the teacher": words.difference_text(option, limits),
                 "Time": ms,
-                **({"On": words.machine_text(option, limits)} if has_machines else {}),
                 "On disk": size,
                 "Memory": memory,
                 "Weights": "stored" if option.is_stored else "not stored",
+                **({"Timed on": words.machine_text(option, limits)} if has_machines else {}),
             }
         )
     frame = pd.DataFrame(rows)

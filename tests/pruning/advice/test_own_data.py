@@ -29,7 +29,7 @@ def test_down_to_a_half_cutting_alone_does(is_labelled: bool) -> None:
     found = made(is_labelled=is_labelled, mb=30)
     assert "--preset one-shot --budgets 0.5 --ship 0.5" in str(found.command)
     assert ("--label label" in str(found.command)) is is_labelled
-    assert found.reasons[0] == "50% of the parameters is the most that stayed within these costs where measured."
+    assert found.reasons[0] == "50% of the parameters is the most that stayed within these costs in torch."
     expected = own_data.HALF_WITH_LABELS if is_labelled else own_data.HALF_WITHOUT_LABELS
     assert expected in found.reasons[1]
 
@@ -39,7 +39,9 @@ def test_below_a_half_it_trains_again(limits: dict[str, float], budget: float) -
     found = made(**limits)
     assert f" --budgets {budget} --ship {budget} " in str(found.command)
     assert "--preset" not in str(found.command)
-    assert found.reasons[0].startswith("Nothing stored keeps within") is ("ms" in limits and limits["ms"] == 1)
+    assert found.reasons[0].startswith("In torch, nothing stored keeps within") is (
+        "ms" in limits and limits["ms"] == 1
+    )
 
 
 def test_without_a_limit_a_full_run_measures_all_sizes() -> None:

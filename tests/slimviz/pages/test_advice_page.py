@@ -123,7 +123,7 @@ def test_a_profile_says_in_which_runtime_it_fits(
     assert "in the runtime of each row, on profiled processor, 2 threads. They hold for that machine" in words
     assert commands(page)[0].endswith("--variant slim-10 --format onnx --int8 --to sst2-slim-10-onnx-int8")
     (table,) = page.dataframe
-    assert "On" not in table.value
+    assert "Timed on" not in table.value
     rows = table.value[["Network", "Runtime", "Why not"]].itertuples(index=False, name=None)
     why = {(network, runtime): reason for network, runtime, reason in rows}
     assert why["slim, 10%", "ONNX Runtime, int8"] == ""
@@ -155,7 +155,7 @@ def test_machines_have_a_column_where_there_are_several_and_a_damaged_profile_is
     (table,) = page.dataframe
     machines = ["profiled processor, 2 threads", "second processor, 2 threads"]
     rows = table.value[(table.value["Network"] == "slim, 10%") & (table.value["Runtime"] == "ONNX Runtime, int8")]
-    assert list(rows["On"]) == machines
+    assert list(rows["Timed on"]) == machines
     assert "Those of two machines do not compare" in said(page)
     write_record(profiles / "c.json", made_profile(study, batch=32))  # read again as it changes
     page.run()
