@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import sys
 import threading
@@ -169,6 +170,8 @@ def test_environment_names_no_host_and_no_path() -> None:
     for secret in (platform.node(), str(Path.home()), str(ROOT), sys.prefix):
         assert not secret or secret not in text
     assert f"/{getpass.getuser()}" not in text
+    further = environment(("msgspec", "no-such-package")).libraries
+    assert further == found.libraries | {"msgspec": importlib.metadata.version("msgspec")}
 
 
 def test_the_commit_is_that_of_the_checkout_and_none_outside(monkeypatch: pytest.MonkeyPatch) -> None:
