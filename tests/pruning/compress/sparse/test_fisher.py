@@ -1,4 +1,4 @@
-"""The inverse by Woodbury's identity against NumPy's; gradients of single examples against autograd's of each."""
+"""The inverse against NumPy's; gradients of single examples against autograd's of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pruning.compress.sparse import fisher
-from pruning.compress.sparse.fisher import BLOCK, InverseFisher, gradients, inverse_fisher
+from pruning.compress.sparse.fisher import BLOCK, Fisher, gradients, inverse_fisher
 from pruning.compress.sparse.target import target_of
 from pruning.importance.brain_surgeon import answer_score
 from pruning.importance.gradients import drawn
@@ -25,11 +25,12 @@ def some_gradients(count: int, size: int, scale: float = 1.0) -> torch.Tensor:
 
 @pytest.mark.parametrize("scale", [1e-4, 1.0, 1e3])
 @pytest.mark.parametrize(("size", "block"), [(12, 12), (20, 8), (7, 50)])
-def test_woodbury_equals_the_inverse(size: int, block: int, scale: float) -> None:
+def test_the_inverse_is_numpys(size: int, block: int, scale: float) -> None:
     found, damping = some_gradients(60, size, scale), 0.1 * scale**2
-    inverse = InverseFisher(size, damping, len(found), block=block)
+    information = Fisher(size, damping, len(found), block=block)
     for part in found.split(16):
-        inverse.add(part)
+        information.add(part)
+    inverse = information.inverse()
     whole = damping * np.eye(size) + found.double().numpy().T @ found.double().numpy() / len(found)
     for number, start in enumerate(range(0, size, block)):
         own = whole[start : start + block, start : start + block]
@@ -45,11 +46,12 @@ def test_one_by_one_or_together_and_blocks_that_feel_nothing(monkeypatch: pytest
     found = some_gradients(20, 40)
     found[:, 8:16] = 0.0
     found[:10, 24:] = 0.0
-    one, some = (InverseFisher(40, 0.5, 20, block=8) for _ in range(2))
+    singly, together = (Fisher(40, 0.5, 20, block=8) for _ in range(2))
     for row in found:
-        one.add(row[None])
-    some.add(found[:13])
-    some.add(found[13:])
+        singly.add(row[None])
+    together.add(found[:13])
+    together.add(found[13:])
+    one, some = singly.inverse(), together.inverse()
     assert torch.allclose(one.blocks, some.blocks, rtol=1e-3, atol=1e-5)
     assert torch.equal(one.blocks[1], torch.eye(8) / 0.5)
 

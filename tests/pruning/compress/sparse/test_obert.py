@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from pruning.compress.sparse import SPARSE_METHODS, obert
-from pruning.compress.sparse.fisher import InverseFisher
+from pruning.compress.sparse.fisher import Fisher, InverseFisher
 from pruning.compress.sparse.obert import Obert, corrected, saliency
 from pruning.compress.sparse.ranking import kept
 from pruning.compress.sparse.schedule import Schedule
@@ -34,10 +34,10 @@ def quadratic(size: int = SIZE, seed: int = 0) -> tuple[torch.Tensor, torch.Tens
     """A loss ``(v - w)' F (v - w) / 2`` about trained weights w (as a matrix of two rows), and what is known of F."""
     generator = torch.Generator().manual_seed(seed)
     rows = torch.randn(40, size, generator=generator) @ torch.randn(size, size, generator=generator)
-    inverse = InverseFisher(size, 0.1, len(rows), block=size)
-    inverse.add(rows)
+    information = Fisher(size, 0.1, len(rows), block=size)
+    information.add(rows)
     hessian = 0.1 * torch.eye(size) + rows.T @ rows / len(rows)
-    return torch.randn(2, size // 2, generator=generator), hessian.double(), inverse
+    return torch.randn(2, size // 2, generator=generator), hessian.double(), information.inverse()
 
 
 def best_without(weight: torch.Tensor, hessian: torch.Tensor, gone: list[int]) -> tuple[torch.Tensor, float]:
@@ -94,8 +94,9 @@ def test_the_move_is_worth_it_and_the_costs_beat_magnitudes() -> None:
 def test_blocks_know_nothing_of_each_other_and_the_last_may_be_short() -> None:
     generator = torch.Generator().manual_seed(3)
     weight, rows = torch.randn(3, 6, generator=generator), torch.randn(50, 18, generator=generator)
-    inverse = InverseFisher(18, 0.2, 50, block=8)
-    inverse.add(rows)
+    information = Fisher(18, 0.2, 50, block=8)
+    information.add(rows)
+    inverse = information.inverse()
     stays = torch.rand(3, 6, generator=generator) > 0.5
     found = corrected(weight, inverse, stays).flatten()
     for start in (0, 8, 16):
