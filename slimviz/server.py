@@ -33,15 +33,23 @@ SAFETY_HEADERS = {
 WHERE_THE_SERVER_IS = """<head><script>
 window.__streamlit = {BACKEND_BASE_URL: location.origin + location.pathname.replace(new RegExp(PATTERN), "/")};
 </script>"""
-# Streamlit makes a step of Back of every parameter that a page writes into its address. What is only added completes
-# the step that led there; what changes is a step of its own.
+# Streamlit makes a step of Back of every parameter that a page writes into its address, and, where parameters are there
+# before the page's own path is, two of one visit. What is only added completes the step that led there, and so does all
+# that follows on one click or key; the first other change after that is a step of its own.
 ONE_STEP_A_VISIT = """<script>
-history.pushState = (push => function (state, title, url) {
-  const next = new URL(url ?? location.href, location.href), now = [...new URLSearchParams(location.search)];
-  const stays = now.every(([name, value]) => next.searchParams.get(name) === value);
-  const onlyAdds = stays && next.pathname === location.pathname;
-  return (onlyAdds ? this.replaceState : push).call(this, state, title, url);
-})(history.pushState);
+(() => {
+  let isStepMade = true;
+  const acts = ["pointerdown", "pointerup", "click", "keydown"];
+  for (const name of acts) addEventListener(name, () => { isStepMade = false; }, true);
+  addEventListener("popstate", () => { isStepMade = true; }, true);
+  history.pushState = (push => function (state, title, url) {
+    const next = new URL(url ?? location.href, location.href), now = [...new URLSearchParams(location.search)];
+    const stays = now.every(([name, value]) => next.searchParams.get(name) === value);
+    const isStep = !isStepMade && !(stays && next.pathname === location.pathname);
+    isStepMade ||= isStep;
+    return (isStep ? push : this.replaceState).call(this, state, title, url);
+  })(history.pushState);
+})();
 </script>"""
 SERVED = ("_stcore", "app", "component", "favicon.png", "media", "static")  # folders and a file of Streamlit's own
 LONGEST_PATH = 80  # characters of it
