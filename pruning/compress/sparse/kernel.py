@@ -27,10 +27,31 @@ def with_sparse_kernel(network: SlimBertForSequenceClassification) -> SlimBertFo
         MeasureError: if this torch has no sparse kernel here.
     """
     network = copy.deepcopy(network).eval().requires_grad_(False)
-    for linear in encoder_linears(network).values():
+    for name, linear in encoder_linears(network).items():
         if nonzero(linear.weight) <= DENSEST * linear.weight.numel():
-            linear.weight = nn.Parameter(_compressed(linear.weight), requires_grad=False)
+            network.set_submodule(name, SparseLinear(_compressed(linear.weight), linear.bias))
     return network
+
+
+class SparseLinear(nn.Linear):
+    """A linear layer of a sparse matrix.
+
+    What such a layer puts out lies in memory column by column. Read so by the next one, torch (2.13) takes another way,
+    which inference mode refuses: "Cannot set version_counter for inference tensor".
+
+    Args:
+        weight: (outputs, inputs), CSR.
+        bias: (outputs,), or none.
+    """
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
+        super().__init__(weight.shape[1], weight.shape[0], bias=False, device="meta")
+        self.weight = nn.Parameter(weight, requires_grad=False)
+        self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """(texts, tokens, inputs) to (texts, tokens, outputs)."""
+        return super().forward(input.contiguous())
 
 
 def _compressed(weight: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,15 +17,18 @@ from pruning.slimbert import dense_from_bert, encoder_linears
 from tests.factories.sparse_network import encoder
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])  # the second is what networks are timed in
 @pytest.mark.parametrize("density", [0.45, 0.2])
-def test_logits_are_the_dense_networks(tiny_bert: Any, tiny_inputs: dict[str, Any], density: float) -> None:
+def test_logits_are_the_dense_networks(
+    tiny_bert: Any, tiny_inputs: dict[str, Any], density: float, mode: Callable[[], Any]
+) -> None:
     network = dense_from_bert(tiny_bert)
     target = target_of(network, encoder(0.5))
     Magnitude("uniform").prune(network, target, density)
     found = with_sparse_kernel(network)
     layouts = {linear.weight.layout for linear in encoder_linears(found).values()}
     assert layouts == {torch.sparse_csr}
-    with torch.no_grad():
+    with mode():
         torch.testing.assert_close(found(**tiny_inputs).logits, network(**tiny_inputs).logits, atol=1e-4, rtol=0)
     assert {linear.weight.layout for linear in encoder_linears(network).values()} == {torch.strided}
 
