@@ -24,7 +24,7 @@ Bind = Callable[[Network, Mapping[str, Any]], Call]
 Widths = tuple[int, int]  # heads and FFN units of a layer
 DEEPEST = 6  # layers of a timed network whose layers are all alike
 LEAST_MS = 1e-3  # what no network is faster than
-TURNS = 15
+TURNS, CALLS = 15, 3
 WIDEST_SPAN = 48  # the widest layer against the narrowest that is timed
 
 
@@ -64,8 +64,9 @@ def latency_table(
     alike |= {(1, count): ((1, count),) * depth for count in units if count}
     hollow = {layers: ((0, 0),) * (layers - 1) + ((1, 0),) for layers in (depth, shape.layers)}
     networks = {layers: _network(shape, layers, device) for layers in (*alike.values(), *hollow.values())}
+    blocks = Blocks(most=turns, calls=CALLS)
     calls = {layers: bind(network, made_up(network, batch, length)) for layers, network in networks.items()}
-    taken = {layers: float(np.median(ms)) for layers, ms in in_blocks(calls, Blocks(most=turns), device=device).items()}
+    taken = {layers: float(np.median(ms)) for layers, ms in in_blocks(calls, blocks, device=device).items()}
     one_each = taken[alike[1, 0]]
     first_head = max(0.0, one_each - taken[hollow[depth]]) / max(1, depth - 1)
 
