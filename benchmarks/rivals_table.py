@@ -4,7 +4,7 @@ python -m benchmarks.rivals_table                                               
 python -m benchmarks.rivals_table --write README.md --picture assets/rivals/methods.svg
 python -m benchmarks.rivals_table --check README.md                                exit code 1 where the file differs
 
-A task counts once it has three quarters of the cells of the one that has most, so that a sweep under way has a table,
+A task counts once it has three quarters of the methods of the one that has most, so that a sweep under way has a table,
 too; a method at a budget counts where all tasks that count have it, so that all means are over the same tasks. A
 damaged file is an error.
 """
@@ -66,8 +66,9 @@ def results_by_task(folder: Path, tasks: Iterable[str]) -> dict[str, tuple[CellR
 
 def counted(results: Mapping[str, Sequence[CellResult]]) -> dict[str, Sequence[CellResult]]:
     """The tasks that count, and their results; see this module's first lines."""
-    most = max(map(len, results.values()), default=0)
-    return {task: found for task, found in results.items() if found and 4 * len(found) >= 3 * most}
+    methods = {task: len({cell.cell.method for cell in found}) for task, found in results.items()}
+    most = max(methods.values(), default=0)
+    return {task: found for task, found in results.items() if found and 4 * methods[task] >= 3 * most}
 
 
 def mean_points(results: Mapping[str, Sequence[CellResult]]) -> list[Point]:

@@ -57,7 +57,7 @@ def test_the_picture_is_drawn_of_the_same_points(folder: Path) -> None:
     assert "Kwon" not in drawn
 
 
-def test_a_task_counts_once_it_has_three_quarters_of_the_cells_of_the_furthest(tmp_path: Path) -> None:
+def test_a_task_counts_once_it_has_three_quarters_of_the_methods_of_the_furthest(tmp_path: Path) -> None:
     for method in ("slim", "kwon", "obert", "magnitude"):
         write_result(tmp_path, cell_result("mrpc", method, 0.1))
     write_result(tmp_path, cell_result("cola", "slim", 0.1))
