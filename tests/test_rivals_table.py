@@ -20,12 +20,13 @@ TASKS = ("sst2", "cola", "mrpc", "stsb")
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two methods at 10% on all tasks, one of them with three seeds; another one on three tasks."""
+    """Three methods at 10% on all tasks, one of them with three seeds; another one on three tasks."""
     for number, task in enumerate(TASKS):
         for seed in (0, 1, 2):
             score = 0.80 + 0.01 * number + 0.02 * seed
             write_result(tmp_path, cell_result(task, "slim", 0.1, seed=seed, score=score))
         write_result(tmp_path, cell_result(task, "obert", 0.1, score=0.7))
+        write_result(tmp_path, cell_result(task, "magnitude", 0.1, score=0.6))
         if number:
             write_result(tmp_path, cell_result(task, "kwon", 0.1))
     return tmp_path
@@ -45,7 +46,7 @@ def test_a_row_is_the_mean_over_tasks_with_the_spread_over_seeds(folder: Path) -
     assert obert[1:7] == ["10%", "77.8%", "50.0%", "10.0%", "15.0%", "100.0%"]
     assert (slim[7:9], obert[7:9]) == (["10.0×", "10.0×"], ["1.0×", "1.0×"])
     assert text.index("| SlimViz |") < text.index("| Optimal BERT Surgeon |")
-    assert "19 of " in text
+    assert "23 of " in text
     assert "Kwon" not in text  # not on all tasks
 
 
