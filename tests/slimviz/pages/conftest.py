@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.factories.tiny_study import write_probe
+from tests.slimviz.pages.live_runs import EXAMPLES
 
 
 @pytest.fixture(autouse=True)
@@ -18,10 +19,11 @@ def quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def quick_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network_cached: None) -> Iterator[None]:
-    """Live has a small probe set of SST-2 alone, times few rounds, and finds no graph of another test."""
+    """Live has small probe sets of SST-2 and STS-B alone, times few rounds, and finds no network of another test."""
     from slimviz.live.networks import _export
 
-    write_probe(tmp_path / "probe", "sst2", count=32)
+    for task in ("sst2", "stsb"):
+        write_probe(tmp_path / "probe", task, count=EXAMPLES)
     monkeypatch.setattr("pruning.data.probe.PROBE_FOLDER", tmp_path / "probe")
     monkeypatch.setattr("slimviz.live.examples._hub_answers", lambda: False)
     monkeypatch.setattr("slimviz.live.run.SPEED_ROUNDS", 5)

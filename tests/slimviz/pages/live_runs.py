@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from slimviz.pages.live import RUNNING
 
+EXAMPLES = 32  # of each probe set
 PATIENCE = 120.0  # seconds
 
 

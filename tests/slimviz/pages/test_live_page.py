@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -14,28 +14,15 @@ from streamlit.testing.v1 import AppTest
 
 from pruning.study import read_study
 from pruning.variants import TEACHER, slim
-from slimviz.live.networks import _load_network, load_network
+from slimviz.live.networks import load_network
 from slimviz.live.run import LiveRun
 from slimviz.pages import live as live_page
 from tests.factories.study_document import edit
-from tests.factories.tiny_study import BUDGET, write_probe, write_tiny_study
-from tests.slimviz.pages.live_runs import finished, measure, started, until_answered
+from tests.factories.tiny_study import BUDGET, write_tiny_study
+from tests.slimviz.pages.live_runs import EXAMPLES, finished, measure, started, until_answered
 
 BOTH = (TEACHER, slim(BUDGET))
-EXAMPLES = 32  # of each probe set
-
-
-@pytest.fixture(autouse=True)
-def only_the_probe_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for task in ("sst2", "stsb"):
-        write_probe(tmp_path / "probe", task, count=EXAMPLES)
-    monkeypatch.setattr("pruning.data.probe.PROBE_FOLDER", tmp_path / "probe")
-    monkeypatch.setattr("slimviz.live.examples._hub_answers", lambda: False)
-    monkeypatch.setattr("slimviz.live.run.SPEED_ROUNDS", 5)
-    monkeypatch.delenv("SLIMVIZ_GLUE", raising=False)
-    _load_network.clear()
-    yield
-    _load_network.clear()
+pytestmark = pytest.mark.usefixtures("quick_runs")
 
 
 def said(page: AppTest) -> str:
@@ -149,7 +136,7 @@ def test_where_there_are_no_examples_there_is_one_line(open_page: Callable[..., 
 
 
 @pytest.fixture
-def endless(monkeypatch: pytest.MonkeyPatch) -> None:
+def endless(monkeypatch: pytest.MonkeyPatch, quick_runs: None) -> None:
     """Runs of speed that end only when they are stopped."""
     monkeypatch.setattr("slimviz.live.run.SPEED_ROUNDS", 10**9)
     monkeypatch.setattr("slimviz.live.run.SPEED_SECONDS", 10**9)
