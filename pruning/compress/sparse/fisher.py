@@ -42,7 +42,7 @@ class Fisher:
     def __init__(
         self, size: int, damping: float, count: int, device: torch.device | None = None, block: int = BLOCK
     ) -> None:
-        self._size, self._count = size, count
+        self._count = count
         self._blocks = torch.eye(block, device=device).mul(damping).repeat(-(-size // block), 1, 1)
 
     def add(self, gradients: torch.Tensor) -> None:
@@ -66,7 +66,7 @@ class Fisher:
         blocks, self._blocks = self._blocks, self._blocks[:0]
         for start in range(0, len(blocks), PIECE):
             blocks[start : start + PIECE] = torch.linalg.inv(blocks[start : start + PIECE])
-        return InverseFisher(blocks, self._size)
+        return InverseFisher(blocks)
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,9 @@ class InverseFisher:
 
     Attributes:
         blocks: (blocks, block, block) float32.
-        size: weights of the matrix.
     """
 
     blocks: torch.Tensor
-    size: int
 
     def split(self, values: torch.Tensor) -> torch.Tensor:
         """Values of the weights by block, see `split`."""
