@@ -166,7 +166,11 @@ def _words(results: Mapping[str, Sequence[CellResult]], points: Sequence[Point],
     commits = sorted({str(cell.made.commit) for cell in cells})
     tasks = listing([_task_words(name, found) for name, found in results.items()])
     shown = [cell for cell in cells if any(_is_of(cell, point) for point in points)]
-    notes = [f"{cell.cell.name} {cell.note}" for cell in shown if cell.note]
+    noted_of: dict[str, list[str]] = {}
+    for cell in shown:
+        if cell.note:
+            noted_of.setdefault(f"{cell.cell.variant} {cell.note}", []).append(get_task(cell.cell.task).title)
+    notes = [note if len(of) == len(results) else f"{note} ({listing(of)})" for note, of in noted_of.items()]
     noted = f" Out of reach: {'; '.join(notes)}." if notes else ""
     steps = listing([f"{count:,}" for count in sorted({cell.cell.settings.recover.steps for cell in cells})])
     return (

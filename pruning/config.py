@@ -21,6 +21,7 @@ from pruning.selection.latency import RUNTIMES, TORCH
 from pruning.selection.settings import SelectionSettings
 
 OptionalStage = Literal["slim", "least_squares", "recover"]
+DEFAULT_METHOD = "slim"
 SMALL_BUDGET = 0.2  # up to here most is lost and has to be learned again
 Epochs = Annotated[int, Meta(ge=0, le=10_000)]  # 0: by the number of training rows
 
@@ -225,7 +226,8 @@ class StudyConfig(Record, frozen=True):
         ship: budgets whose weights are stored; the others store numbers only.
         milliseconds: limits that the budgets are made from once the machine is measured, see `pipeline.run_study`.
         latency: see `LatencySettings`.
-        criterion: whose factors rank the units.
+        method: that chooses what stays, see `methods.registry`; "slim" is SlimViz's own, the others are its rivals.
+        criterion: whose factors rank the units, where the method is SlimViz's own.
         stages: which of them a study goes through, besides training its teacher and cutting: "slim" (factors are
             trained before the cut), "least_squares" and "recover" (after it, in this order).
         ablation_rows: at most so many examples on which heads are gated off by each criterion; 0 leaves that out.
@@ -249,6 +251,7 @@ class StudyConfig(Record, frozen=True):
     ship: tuple[Density, ...] = (0.1, 0.05)
     milliseconds: tuple[AboveZero, ...] = ()
     latency: LatencySettings = msgspec.field(default_factory=LatencySettings)
+    method: Annotated[str, Meta(pattern=r"^[a-z]+(?:-[a-z]+)*$", max_length=40)] = DEFAULT_METHOD
     criterion: str = "brain_surgeon"
     stages: tuple[OptionalStage, ...] = ("least_squares", "recover")
     ablation_rows: Count = 400

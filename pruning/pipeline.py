@@ -1,9 +1,9 @@
 """The whole method, in order: one study from raw examples to networks that are trained, cut, measured and stored.
 
-    teacher -> [slim] -> importance -> heads gated off -> (select -> shrink -> [least squares] -> [recover]) a budget
+    teacher -> [slim] -> importance -> heads gated off -> (choose -> shrink -> [least squares] -> [recover]) a budget
         -> measure -> store
 
-What stands in brackets is done where `StudyConfig.stages` names it.
+What stands in brackets is done where `StudyConfig.stages` names it; what stays is `StudyConfig.method`'s choice.
 Every stage leaves its result under the run folder, in a folder named by all that it depends on (see `stages`); the same
 call goes on where it was interrupted. Of several processes all train, the main one writes (see `training.processes`).
 """
@@ -31,8 +31,8 @@ from pruning.measure.environment import environment
 from pruning.measure.gating import CHOICE_ROWS, Ground, ablate, drawn_apart, head_importance
 from pruning.measure.latency_table import latency_table
 from pruning.measure.network import Network
+from pruning.methods.registry import study_method
 from pruning.methods.shared import learn_shared
-from pruning.methods.steps import best_units, cut_to, retrain, solve
 from pruning.records import to_plain
 from pruning.report import PrunedNetwork, Run, identity_of, store_run
 from pruning.selection.budgets import BUDGET_KINDS
@@ -80,6 +80,7 @@ def run_study(
     Returns:
         The study as stored; None in every process but the main one.
     """
+    study_method(config)
     context = in_ratios(prepare(config, data, start=start, device=device, quiet=quiet), runs, say)
     if processes.is_main():
         check_destination(folder, identity_of(context), overwrite)
@@ -122,6 +123,7 @@ def in_ratios(context: Context, runs: Path, say: Say = lambda line: None) -> Con
 def make_networks(context: Context, runs: Path, say: Say = lambda line: None) -> Run:
     """The method itself: every network of a study, in memory, ready to be measured."""
     config = context.config
+    choose = study_method(config).chooser()
     stages = stages_of(context, runs, say)
     latency = measure_latency(context, stages)
     check_budgets(context, latency)
@@ -131,17 +133,21 @@ def make_networks(context: Context, runs: Path, say: Say = lambda line: None) ->
         ablations = find_ablations(context, shared.teacher.model, shared.slimmed, shared.factors, gating.folder)
 
     networks = []
+    earlier: tuple[dict[str, Any], ...] = ()  # the same at all budgets
     for budget in config.all_budgets:
-        cut = cut_to(shared, budget, best_units(shared, budget))
-        solved = solve(shared, cut) if "least_squares" in config.stages else None
+        chosen = choose(shared, budget, None)
+        earlier = chosen.history
+        solved = chosen.solved(shared)
         seeds = (None, *config.recover.seeds_at(budget.value)) if "recover" in config.stages else ()
-        recovered = {seed: retrain(shared, solved or cut, seed) for seed in seeds}
-        networks.append(PrunedNetwork(cut.cut, cut.cut.tokenizer(context), solved and solved.cut, recovered))
+        recovered = {seed: chosen.recovered(shared, solved, seed) for seed in seeds}
+        cut = chosen.step.cut
+        networks.append(PrunedNetwork(config.method, cut, cut.tokenizer(context), solved and solved.cut, recovered))
     processes.part()
     return Run(
         context,
         shared.teacher,
         shared.slimmed,
+        earlier,
         shared.factors,
         ablations,
         latency,

@@ -43,7 +43,7 @@ from pruning.training.context import Context
 from pruning.training.recover import Cut, Recovered
 from pruning.training.slim import Slimmed
 from pruning.training.teacher import Teacher
-from pruning.variants import TEACHER, Variant, one_shot, post_training, slim
+from pruning.variants import TEACHER, Variant, one_shot, post_training
 
 SPEED_TEXTS = 256  # real texts per timing, the first of the validation split
 
@@ -53,12 +53,14 @@ class PrunedNetwork:
     """One budget's networks.
 
     Attributes:
+        method: that chose what stays.
         cut: as it was cut.
         tokenizer: of the cut vocabulary.
         solved: the same with its output matrices solved by least squares; None where that was not asked for.
         recovered: trained again, by seed, None for the study's own; empty where that was not asked for.
     """
 
+    method: str
     cut: Cut
     tokenizer: Any
     solved: Cut | None
@@ -71,7 +73,8 @@ class PrunedNetwork:
         found = {one_shot(name): self.cut.model}
         if self.solved is not None:
             found[post_training(name)] = self.solved.model
-        return found | {slim(name, seed): recovered.model for seed, recovered in self.recovered.items()}
+        trained = {Variant(self.method, name, seed): recovered.model for seed, recovered in self.recovered.items()}
+        return found | trained
 
     @property
     def final(self) -> Variant:
@@ -87,6 +90,7 @@ class Run:
         context: settings, data, backbone.
         teacher: see `train_teacher`.
         slimmed: see `slim`; None where slimming was not asked for.
+        earlier: what training of the method's own before any cut reported.
         factors: what the selections were made from.
         ablations: what heads gated off by each criterion cost.
         latency: what budgets of milliseconds were counted with; None where there are none.
@@ -97,6 +101,7 @@ class Run:
     context: Context
     teacher: Teacher
     slimmed: Slimmed | None
+    earlier: tuple[dict[str, Any], ...]
     factors: ImportanceFactors
     ablations: tuple[Ablation, ...]
     latency: LatencyTable | None
@@ -109,6 +114,7 @@ class Run:
         return [
             *self.teacher.history,
             *(self.slimmed.history if self.slimmed else ()),
+            *self.earlier,
             *(row for network in self.networks for found in network.recovered.values() for row in found.history),
         ]
 

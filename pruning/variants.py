@@ -12,6 +12,7 @@ from pruning.records import Record, Seed
 from pruning.selection.budgets import BUDGET_KINDS
 
 TEACHER_METHOD = "teacher"
+STEPS = ("one-shot", "post-training")  # of every method, on the way to its own networks
 FLOAT, INT8 = "float32", "int8"
 PRECISIONS = (FLOAT, INT8)
 _WORDS = "|".join(re.escape(kind.word) for kind in BUDGET_KINDS.values() if kind.word)
@@ -26,8 +27,8 @@ class Variant(Record, frozen=True, omit_defaults=True):
     """One network of a study.
 
     Attributes:
-        method: how it was made: "teacher" (nothing cut), "slim" (cut and recovered), "one-shot" (cut, nothing
-            else), "post-training" (cut and its output matrices solved anew, nothing trained).
+        method: how it was made: "teacher" (nothing cut), "slim" or a rival's name (cut by that method and recovered),
+            "one-shot" (cut, nothing else), "post-training" (cut and its output matrices solved anew, nothing trained).
         budget: name of the budget it was cut to ("10", "flops-25"); None for the teacher.
         seed: of its training where that is not the study's own.
         precision: what it computes in.
@@ -88,15 +89,15 @@ TEACHER = Variant(TEACHER_METHOD)
 
 
 def slim(budget: str, seed: int | None = None) -> Variant:
-    """The slim network cut to a budget and recovered, by the study's own method; with the study's seed by default."""
+    """The network cut to a budget by SlimViz's own method and recovered; with the study's seed by default."""
     return Variant("slim", budget, seed)
 
 
 def one_shot(budget: str) -> Variant:
     """The same before recovery."""
-    return Variant("one-shot", budget)
+    return Variant(STEPS[0], budget)
 
 
 def post_training(budget: str) -> Variant:
     """The same with its output matrices solved by least squares, the field's "post-training pruning"."""
-    return Variant("post-training", budget)
+    return Variant(STEPS[1], budget)

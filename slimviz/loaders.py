@@ -15,11 +15,13 @@ import streamlit as st
 
 from pruning import study as store
 from pruning.bert.shapes import Masks
+from pruning.config import DEFAULT_METHOD
 from pruning.importance.factors import ImportanceFactors
 from pruning.published import PUBLISHED, Published, read_published
 from pruning.runtimes.stored import PROFILES, StoredProfile, read_profiles
 from pruning.selection.budget import Budget
-from pruning.selection.select import Selection, select
+from pruning.selection.select import Selection, select, selection_of
+from pruning.selection.table import Plan
 from pruning.shipped import shipped
 from pruning.study import BrokenStudy, SelectionRecord, Study
 from pruning.study.files import CORE_FILES, DOCUMENT_FILE
@@ -89,7 +91,7 @@ def selection(study: Study, density: str) -> Selection:
     """The selection re-run on the stored factors; raises `StoreError` or `SelectionError`.
 
     At a stored budget it runs exactly as it was stored. At any other total density it takes the criterion and the
-    settings of the stored budget that is closest.
+    settings of the stored budget that is closest. What a rival method chose is not run again, but read.
 
     Args:
         study: the study.
@@ -187,9 +189,19 @@ def _history(study: Study, stamp: Stamp) -> list[dict]:
 
 @st.cache_data(show_spinner=False, max_entries=512, hash_funcs={Study: _address})
 def _selection(study: Study, density: str, stamp: Stamp) -> Selection:
+    if study.method != DEFAULT_METHOD:
+        return _read_selection(study, density, stamp)
     stored = selection_record(study, density)
     budget = stored.budget if density in study.selections else Budget("total_density", float(density) / 100)
     return select(_factors(study, stamp), budget, stored.settings, stored.criterion, study.document.latency)
+
+
+def _read_selection(study: Study, budget: str, stamp: Stamp) -> Selection:
+    """A stored budget's selection from its masks."""
+    cut = store.load_cut(study, budget)
+    network = study.selections[budget].network
+    plan = Plan(network.hidden, cut.pieces, network.rank, cut.pooler, network.positions)
+    return selection_of(_factors(study, stamp), plan, cut.masks)
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

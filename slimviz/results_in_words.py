@@ -30,8 +30,8 @@ def overview_headline(rows: Sequence[Summary], budget: str, margin: float) -> st
     """Which slim networks of one budget lost no more than is fine, what the others may have lost, how fast they are.
 
     Studies whose teacher is not clearly above its floor are left out, and named: what is kept of next to nothing is
-    neither won nor lost. So are those without labels, where agreement is another measure; alone, they have a headline
-    of their own.
+    neither won nor lost. So are those without labels, where agreement is another measure, and rivals' beside SlimViz's
+    own; alone, they have a headline of their own.
 
     Args:
         rows: one per study.
@@ -39,6 +39,8 @@ def overview_headline(rows: Sequence[Summary], budget: str, margin: float) -> st
         margin: the loss that would still be fine, in points.
     """
     measured = [row for row in rows if row.slim.score is not None]
+    own = [row for row in measured if not row.is_rival]
+    has_rivals, measured = 0 < len(own) < len(measured), own or measured
     unlabelled = [row for row in measured if not row.is_labelled]
     if unlabelled and len(unlabelled) == len(measured):
         return without_labels.headline(unlabelled, budget)
@@ -53,6 +55,7 @@ def overview_headline(rows: Sequence[Summary], budget: str, margin: float) -> st
     if unlabelled:
         has = "has no labels and is" if len(unlabelled) == 1 else "have no labels and are"
         without += f" {listing([row.title for row in unlabelled])} {has} left out."
+    without += " Not counted: what rival methods made." if has_rivals else ""
     faster = known(row.speedup_32 for row in judged)
     if len(judged) == 1:
         speed = f", and answers {times_text(faster[0])} as fast at batch 32" if faster else ""

@@ -62,15 +62,22 @@ def site_sentence(sites: pd.DataFrame) -> str:
     return sentence[0].upper() + sentence[1:]
 
 
-def strip_sentence(units: pd.DataFrame, layer: int) -> str:
-    """What is left of one layer, and how many units the colours place on the wrong side."""
+def strip_sentence(units: pd.DataFrame, layer: int, *, by_rival: bool = False) -> str:
+    """What is left of one layer, and how many units the colours place on the wrong side.
+
+    Args:
+        units: of the layer, see `unit_frame`.
+        layer: from 0.
+        by_rival: whether another method chose the units than the one whose importance is shown.
+    """
     name = layer_title(layer).capitalize()
     if units.empty:
         return f"{name}: this criterion ranks no units."
     parts = [f"{count_of(part, 'kept'):,} of {len(part):,} {_inline(title)}" for title, part in groups(units, "title")]
     against = _against(units)
-    heads = "heads are ranked first, then the units inside those that stay"
-    note = f" {against:,} units are coloured against their fate: {heads}." if against else ""
+    reason = "heads are ranked first, then the units inside those that stay"
+    reason = "another method chose them" if by_rival else reason
+    note = f" {against:,} units are coloured against their fate: {reason}." if against else ""
     return f"{name} keeps {listing(parts)} units.{note}"
 
 

@@ -11,9 +11,7 @@ from pruning.data.task import SHARES
 from pruning.runtimes.registry import REFERENCE
 from pruning.runtimes.stored import StoredProfile
 from pruning.study import Result, Study, read
-from pruning.variants import TEACHER, Variant
-
-STEPS = ("one-shot", "post-training")  # methods, on the way to a study's own networks
+from pruning.variants import STEPS, TEACHER, Variant
 
 
 def called(study: Study) -> str:

@@ -33,6 +33,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     from pruning.bert.penalties import PENALTIES
     from pruning.config import PRESETS, StudyConfig
     from pruning.importance.registry import UNIT_CRITERIA
+    from pruning.methods.registry import METHODS, STUDY_METHODS
     from pruning.selection.budgets import BUDGET_KINDS
     from pruning.selection.latency import RUNTIMES
 
@@ -55,7 +56,11 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_columns(task)
     add_label(task, None, 'column of the label; default: "label", with --teacher none: its own answers are followed')
     task.add_argument("--regression", action="store_true", help="the label is a score")
-    task.add_argument("--name", type=study_name, help="name of the study; default: the task's, or the file's")
+    task.add_argument(
+        "--name",
+        type=study_name,
+        help="name of the study; default: the task's, or the file's, and the method where that is a rival",
+    )
 
     task.add_argument(
         "--teacher",
@@ -117,6 +122,13 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
     how.add_argument(
         "--seed", type=int, default=default.seed, help="seed of initial weights, order of examples and dropout"
+    )
+    rivals = "; ".join(f"{name}: {METHODS[name].title}" for name in STUDY_METHODS)
+    how.add_argument(
+        "--method",
+        choices=STUDY_METHODS,
+        help=f"what chooses the units that stay, on the same teacher and with the same training (default: "
+        f"{default.method}). {rivals}. Other rivals are measured by sweep",
     )
     how.add_argument(
         "--penalty",
@@ -229,13 +241,15 @@ def configuration(options: argparse.Namespace) -> Any:
     Raises:
         ConfigError: a setting is unknown, cannot have its value, or contradicts another one.
     """
-    from pruning.config import PRESETS, StudyConfig, parse_settings, with_settings
+    from pruning.config import DEFAULT_METHOD, PRESETS, StudyConfig, parse_settings, with_settings
+    from pruning.methods.registry import study_method
 
     typed = {
         "backbone": options.backbone,
         "seed": options.seed,
         "budget_kind": options.budget_kind,
         "slim.penalty": options.penalty,
+        "method": options.method,
         "criterion": options.criterion,
         "teacher.tuning": options.tuning,
         "recover.transfer": options.transfer,
@@ -255,7 +269,17 @@ def configuration(options: argparse.Namespace) -> Any:
     config = with_settings(StudyConfig(), PRESETS[options.preset] | given | parse_settings(options.set))
     if options.penalty and "slim" not in config.stages:
         raise ConfigError(f"--penalty {options.penalty}: nothing is slimmed, expected --preset slimming")
+    if options.criterion and config.method != DEFAULT_METHOD:
+        raise ConfigError(f"--criterion {options.criterion}: method {config.method} ranks units by its own")
+    study_method(config)
     return config
+
+
+def named_for(options: argparse.Namespace, name: str, config: Any) -> str:
+    """A study's name: what was typed, else what it learned from, with its method where that is a rival."""
+    from pruning.config import DEFAULT_METHOD
+
+    return options.name or (name if config.method == DEFAULT_METHOD else f"{name}-{config.method}")
 
 
 def study_data(options: argparse.Namespace, config: Any) -> tuple[Any, str, str]:
@@ -270,7 +294,7 @@ def study_data(options: argparse.Namespace, config: Any) -> tuple[Any, str, str]
         if options.validation_file or options.regression:
             raise ConfigError("run: --validation-file and --regression go with --train-file, not with --task")
         task, source = get_task(options.task), options.data or default_source()
-        return _glue_data(task, source, config), options.name or task.name, ""
+        return _glue_data(task, source, config), named_for(options, task.name, config), ""
     name = options.name or file_name(options.train_file)
     columns = (options.text, options.pair, options.label or "label")
     train, labels = load_file(options.train_file, *columns, regression=options.regression, training=True)
@@ -286,7 +310,8 @@ def study_data(options: argparse.Namespace, config: Any) -> tuple[Any, str, str]
         notice = f"no validation file: {len(held_out)} of {rows} rows held out with seed {config.seed}"
     transfer = _transfer(task, options.data or default_source(), config, {"validation": held_out})
     source = f"file {Path(options.train_file).name}"
-    return StudyData(task, train, {"validation": held_out}, source, transfer), name, notice
+    data = StudyData(task, train, {"validation": held_out}, source, transfer)
+    return data, named_for(options, name, config), notice
 
 
 def given_study(options: argparse.Namespace, config: Any) -> tuple[Any, Any, str, str]:
@@ -308,7 +333,7 @@ def given_study(options: argparse.Namespace, config: Any) -> tuple[Any, Any, str
         told.append(f"{teacher.backbone.name}: its weights are a pickle; only plain tensors were read of it")
     if options.task:
         task, source = given.matched_task(get_task(options.task), teacher), options.data or default_source()
-        return config, _glue_data(task, source, config), options.name or task.name, "; ".join(told)
+        return config, _glue_data(task, source, config), named_for(options, task.name, config), "; ".join(told)
     name = options.name or file_name(options.train_file)
     columns = (options.text, options.pair, options.label)
     text = (options.text,) if options.pair is None else (options.text, options.pair)
@@ -324,7 +349,7 @@ def given_study(options: argparse.Namespace, config: Any) -> tuple[Any, Any, str
     if options.label is None:
         told.append("no --label: the teacher's own answers are followed, and agreement with them is reported")
     transfer = _transfer(task, options.data or default_source(), config, data.validation)
-    return config, replace(data, transfer=transfer), name, "; ".join(told)
+    return config, replace(data, transfer=transfer), named_for(options, name, config), "; ".join(told)
 
 
 def find_start(name: str, data: Any, source: str | None) -> Any:

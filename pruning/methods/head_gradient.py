@@ -12,22 +12,22 @@ from __future__ import annotations
 import numpy as np
 
 from pruning.bert.shapes import Site
-from pruning.methods.made import Made, made_of
+from pruning.methods.made import Chosen
 from pruning.methods.room import Room, first_of, ranked, room_at
 from pruning.methods.shared import Shared
-from pruning.methods.steps import cut_to, retrain
+from pruning.methods.steps import cut_to
 from pruning.selection.budget import Budget
 from pruning.selection.select import Selection, largest_count
 
 NAME = "head-gradient"
 
 
-def make(shared: Shared, budget: Budget, seed: int | None) -> Made:
+def choose(shared: Shared, budget: Budget, seed: int | None) -> Chosen:
     """As many heads as fit, or one a layer."""
     room = room_at(shared, budget)
     selection = best_heads(room, shared.factors.stored("head_gradient")[Site.ATTENTION_CONTEXT])
-    recovered = retrain(shared, cut_to(shared, budget, selection), seed, NAME)
-    return made_of(recovered, room.shortfall(selection, "one head a layer is left, and FFN units are not cut"))
+    note = room.shortfall(selection, "one head a layer is left, and FFN units are not cut")
+    return Chosen(cut_to(shared, budget, selection), NAME, note=note)
 
 
 def best_heads(room: Room, importance: np.ndarray) -> Selection:

@@ -23,10 +23,10 @@ from pruning.errors import SelectionError
 from pruning.files import written_aside
 from pruning.importance.gradients import EXAMPLES, example_gradients
 from pruning.importance.head_gradient import shared_gate
-from pruning.methods.made import Made, made_of
+from pruning.methods.made import Chosen
 from pruning.methods.room import Room, first_of, ranked, room_at
 from pruning.methods.shared import Shared
-from pruning.methods.steps import cut_to, retrain, solve
+from pruning.methods.steps import cut_to
 from pruning.selection.budget import Budget
 from pruning.training import processes
 
@@ -34,13 +34,12 @@ NAME = "kwon"
 HEADS, FFN = "heads", "ffn"
 
 
-def make(shared: Shared, budget: Budget, seed: int | None) -> Made:
-    """Search, rearrange, solve; then recover."""
+def choose(shared: Shared, budget: Budget, seed: int | None) -> Chosen:
+    """Search and rearrange; what follows is least squares."""
     gradients = gate_gradients(shared)
     room = room_at(shared, budget)
     masks = rearranged_masks(room, searched(room, gradients), gradients)
-    step = solve(shared, cut_to(shared, budget, room.selection(masks)), NAME)
-    return made_of(retrain(shared, step, seed, NAME))
+    return Chosen(cut_to(shared, budget, room.selection(masks)), NAME, is_solved=True)
 
 
 def gate_gradients(shared: Shared) -> dict[str, np.ndarray]:

@@ -8,18 +8,17 @@ the choice of units alone. Norms are no losses, so heads and FFN units are not o
 
 from __future__ import annotations
 
-from pruning.methods.made import Made, made_of
+from pruning.methods.made import Chosen
 from pruning.methods.shared import Shared
-from pruning.methods.steps import best_units, cut_to, retrain, solve
+from pruning.methods.steps import best_units, cut_to
 from pruning.selection.budget import Budget
 
 NAME = "magnitude"
 ATTENTION_PREFERENCE = 2.0
 
 
-def make(shared: Shared, budget: Budget, seed: int | None) -> Made:
+def choose(shared: Shared, budget: Budget, seed: int | None) -> Chosen:
     """The largest units per parameter."""
     settings = shared.context.config.selection.replace(attention_preference=ATTENTION_PREFERENCE)
     selection = best_units(shared, budget, "magnitude", settings)
-    step = solve(shared, cut_to(shared, budget, selection), NAME)
-    return made_of(retrain(shared, step, seed, NAME))
+    return Chosen(cut_to(shared, budget, selection), NAME, is_solved=True)

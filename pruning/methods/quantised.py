@@ -11,7 +11,7 @@ from dataclasses import replace
 from pruning.compress.quantise import dynamic_int8, int8_weights
 from pruning.errors import ConfigError
 from pruning.methods import slim
-from pruning.methods.made import Made
+from pruning.methods.made import Made, make_chosen
 from pruning.methods.shared import Shared
 from pruning.selection.budget import Budget
 
@@ -23,7 +23,7 @@ def make(shared: Shared, budget: Budget, seed: int | None, *, pruned: bool) -> M
         ConfigError: the teacher at a budget below 1.
     """
     if pruned:
-        return in_int8(slim.make(shared, budget, seed))
+        return in_int8(make_chosen(slim.choose, shared, budget, seed))
     if budget.value < 1:
         raise ConfigError(f"quantised at {budget.value:g}: int8 removes no parameter, expected a budget of 1")
     return in_int8(Made(shared.teacher.model, shared.context.tokenizer, []))

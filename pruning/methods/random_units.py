@@ -2,7 +2,7 @@
 
 As many heads as the default keeps, for a network without heads reads nothing and would be beaten by anything; FFN units
 fill what is left of the budget. Word table, least squares and recovery are the default's, so that what differs is the
-choice of units alone. Each seed draws other units.
+choice of units alone. Each seed of a sweep draws other units; a study draws once, with its own.
 """
 
 from __future__ import annotations
@@ -10,21 +10,20 @@ from __future__ import annotations
 import numpy as np
 
 from pruning.errors import SelectionError
-from pruning.methods.made import Made, made_of
+from pruning.methods.made import Chosen
 from pruning.methods.room import Room, first_of, room_at
 from pruning.methods.shared import Shared
-from pruning.methods.steps import cut_to, retrain, solve
+from pruning.methods.steps import cut_to
 from pruning.selection.budget import Budget
 from pruning.selection.select import Selection
 
 NAME = "random"
 
 
-def make(shared: Shared, budget: Budget, seed: int | None) -> Made:
+def choose(shared: Shared, budget: Budget, seed: int | None) -> Chosen:
     """Units drawn with the seed."""
     selection = random_units(room_at(shared, budget), shared.context.with_seed(seed).seed)
-    step = solve(shared, cut_to(shared, budget, selection), NAME)
-    return made_of(retrain(shared, step, seed, NAME))
+    return Chosen(cut_to(shared, budget, selection), NAME, is_solved=True)
 
 
 def random_units(room: Room, seed: int) -> Selection:

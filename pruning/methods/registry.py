@@ -2,7 +2,9 @@
 
 Names can be looked up without torch. A module has ``make(shared, budget, seed) -> Made``: the same trained teacher,
 factors and answers for all of them (see `shared.Shared`), the same number of steps (see `steps.retrain`), and a seed of
-its own draws and training, None for the study's.
+its own draws and training, None for the study's. One that keeps some of the teacher's units in every layer, and nothing
+else, has ``choose(shared, budget, seed) -> Chosen`` instead: a study can be made of that (``run --method``), for its
+masks say all that was done. What the others make, a sweep measures.
 
 A method that leaves zeros in matrices of the old size cuts to `room.base` (all units, the default's word table), and
 names what chooses them in its `Manner`; a further way to choose is a line of `compress.sparse`, which are all methods
@@ -17,11 +19,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from pruning.compress.sparse import SPARSE_METHODS
+from pruning.config import DEFAULT_METHOD, StudyConfig
+from pruning.errors import ConfigError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pruning.methods.made import Made
+    from pruning.methods.made import Chosen, Made
     from pruning.methods.shared import Shared
     from pruning.selection.budget import Budget
 
@@ -38,6 +42,7 @@ class Method:
         family: "structural" (smaller matrices), "unstructured" (zeros in matrices of the old size), or "other".
         title: for people.
         options: of the module's ``make``, where it has several methods.
+        chooses_units: whether its module has ``choose``.
     """
 
     name: str
@@ -45,22 +50,33 @@ class Method:
     family: Family
     title: str
     options: dict[str, Any] = field(default_factory=dict)
+    chooses_units: bool = False
 
     def load(self) -> Callable[[Shared, Budget, int | None], Made]:
-        """Its ``make``."""
+        """What makes its network."""
+        if self.chooses_units:
+            return partial(import_module("pruning.methods.made").make_chosen, self.chooser())
         return partial(import_module(self.module).make, **self.options)
+
+    def chooser(self) -> Callable[[Shared, Budget, int | None], Chosen]:
+        """Its ``choose``."""
+        return import_module(self.module).choose
+
+
+def _chosen(name: str, module: str, title: str) -> Method:
+    return Method(name, f"pruning.methods.{module}", "structural", title, chooses_units=True)
 
 
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method("slim", "pruning.methods.slim", "structural", "SlimViz"),
-        Method("slimbert", "pruning.methods.slimbert", "structural", "SlimBERT as its authors ran it"),
-        Method("kwon", "pruning.methods.kwon", "structural", "Fisher, rearranged, least squares (Kwon et al.)"),
-        Method("magnitude", "pruning.methods.magnitude", "structural", "Magnitude of units"),
-        Method("head-gradient", "pruning.methods.head_gradient", "structural", "Head gradient (Michel et al.)"),
+        _chosen("slim", "slim", "SlimViz"),
+        _chosen("slimbert", "slimbert", "SlimBERT as its authors ran it"),
+        _chosen("kwon", "kwon", "Fisher, rearranged, least squares (Kwon et al.)"),
+        _chosen("magnitude", "magnitude", "Magnitude of units"),
+        _chosen("head-gradient", "head_gradient", "Head gradient (Michel et al.)"),
         Method("layers", "pruning.methods.layers", "structural", "Top layers dropped"),
-        Method("random", "pruning.methods.random_units", "structural", "Random units"),
+        _chosen("random", "random_units", "Random units"),
         Method("small-dense", "pruning.methods.small_dense", "structural", "Small dense BERT, distilled"),
         *(
             Method(sparse.name, "pruning.methods.sparse", "unstructured", sparse.title, {"name": sparse.name})
@@ -72,3 +88,22 @@ METHODS: dict[str, Method] = {
         Method("quantised", "pruning.methods.quantised", "other", "Nothing cut, int8", {"pruned": False}),
     )
 }
+NEVER_SOLVED = ("slimbert", "head-gradient")  # what these leave is nothing before it is trained
+STUDY_METHODS = tuple(method.name for method in METHODS.values() if method.chooses_units)
+
+
+def study_method(config: StudyConfig) -> Method:
+    """The method that a study of this configuration is made by.
+
+    Raises:
+        ConfigError: there is none of that name, it leaves what no study can hold, or the stages do not go with it.
+    """
+    name = config.method
+    if name not in STUDY_METHODS:
+        why = "leaves what a study cannot hold, which a sweep measures" if name in METHODS else "unknown"
+        raise ConfigError(f"method {quoted(name)}: {why}; expected one of {', '.join(STUDY_METHODS)}")
+    if name != DEFAULT_METHOD and "slim" in config.stages:
+        raise ConfigError(f"method {name}: cuts the teacher as it is, expected no slim among the stages")
+    if name in NEVER_SOLVED and "recover" not in config.stages:
+        raise ConfigError(f"method {name}: solves no matrices, expected recover among the stages")
+    return METHODS[name]

@@ -5,15 +5,13 @@ The stages are those of a study's own run (see `pipeline`): what either of them 
 
 from __future__ import annotations
 
-from pruning.methods.made import Made, made_of
+from pruning.config import DEFAULT_METHOD
+from pruning.methods.made import Chosen
 from pruning.methods.shared import Shared
-from pruning.methods.steps import best_units, cut_to, retrain, solve
+from pruning.methods.steps import best_units, cut_to
 from pruning.selection.budget import Budget
 
 
-def make(shared: Shared, budget: Budget, seed: int | None) -> Made:
-    """The network that a study of this configuration ends with."""
-    step = cut_to(shared, budget, best_units(shared, budget))
-    if "least_squares" in shared.context.config.stages:
-        step = solve(shared, step)
-    return made_of(retrain(shared, step, seed))
+def choose(shared: Shared, budget: Budget, seed: int | None) -> Chosen:
+    """The units of highest importance."""
+    return Chosen(cut_to(shared, budget, best_units(shared, budget)), DEFAULT_METHOD, is_solved=True)

@@ -23,10 +23,10 @@ from pruning.bert.shapes import LAYER_SITES, Site
 from pruning.config import DistillationSettings, StudyConfig, with_settings
 from pruning.errors import SelectionError
 from pruning.importance.factors import Importance
-from pruning.methods.made import Made, made_of
+from pruning.methods.made import Chosen
 from pruning.methods.room import Room, room_at
 from pruning.methods.shared import Shared
-from pruning.methods.steps import Step, cut_to, retrain
+from pruning.methods.steps import Step, cut_to
 from pruning.selection.budget import Budget
 from pruning.selection.select import Selection, largest_count
 from pruning.stages import Stage
@@ -36,13 +36,13 @@ from pruning.training.slim import Slimmed, slim, slimming_settings
 NAME = "slimbert"
 
 
-def make(shared: Shared, budget: Budget, seed: int | None) -> Made:
-    """Slim the pretrained network, cut it afresh by one quantile, fine-tune that."""
+def choose(shared: Shared, budget: Budget, seed: int | None) -> Chosen:
+    """Slim the pretrained network, cut it afresh by one quantile; what follows is fine-tuning."""
     slimmed, slimming = slim_backbone(shared)
     alpha = {site: np.abs(values.detach().cpu().numpy()) for site, values in read_factors(slimmed.model).items()}
     step = cut_to(shared, budget, above_quantile(room_at(shared, budget), alpha), backbone_of(shared))
-    recovered = retrain(shared, Step(step.cut, (*step.after, slimming)), seed, NAME, Manner(follows=False))
-    return made_of(recovered, earlier=slimmed.history)
+    step = Step(step.cut, (*step.after, slimming))
+    return Chosen(step, NAME, manner=Manner(follows=False), history=tuple(slimmed.history))
 
 
 def backbone_of(shared: Shared) -> object:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pruning.compress import least_squares
 from pruning.compress.cut import shrunk_network
+from pruning.config import DEFAULT_METHOD
 from pruning.data import Encoded, encode
 from pruning.measure.gating import drawn_apart
 from pruning.methods.shared import Shared
@@ -30,8 +31,6 @@ from pruning.training.recover import (
     recovery_name,
     recovery_settings,
 )
-
-DEFAULT = "slim"
 
 
 @dataclass(frozen=True)
@@ -70,11 +69,11 @@ def cut_to(shared: Shared, budget: Budget, selection: Selection, uncut: Any = No
     return Step(Cut(budget, selection, model), (shared.made, shared.ranking))
 
 
-def solve(shared: Shared, step: Step, method: str = DEFAULT) -> Step:
+def solve(shared: Shared, step: Step, method: str = DEFAULT_METHOD) -> Step:
     """The stage: output matrices solved anew so that sub-layers put out what the teacher's do; no training."""
     settings: dict[str, Any] = {"least_squares": shared.context.config.least_squares}
     name = f"least-squares-{step.cut.budget.name}"
-    if method != DEFAULT:
+    if method != DEFAULT_METHOD:
         settings["selected"] = checksum(step.cut.selection)
     with shared.stages.enter(*_owned(method, name, settings), *step.after) as solving:
         return Step(solve_outputs(shared.context, shared.teacher.model, step.cut), (*step.after, solving))
@@ -101,7 +100,7 @@ def retrain(
     shared: Shared,
     step: Step,
     seed: int | None,
-    method: str = DEFAULT,
+    method: str = DEFAULT_METHOD,
     manner: Manner | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Recovered:
@@ -132,4 +131,4 @@ def even_states(teacher: int, student: int) -> tuple[int, ...]:
 
 def _owned(method: str, name: str, settings: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """A stage's name and settings as they are a method's own."""
-    return (name, settings) if method == DEFAULT else (f"{method}-{name}", settings | {"method": method})
+    return (name, settings) if method == DEFAULT_METHOD else (f"{method}-{name}", settings | {"method": method})

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from pruning.bert.shapes import BertShape, NetworkShape
+from pruning.errors import ConfigError
 from pruning.measure.ablation import counts
 from pruning.measure.intervals import retention, retention_above_floor
 from pruning.selection.budgets import BUDGET_KINDS
 from pruning.study.document import Document, Parameters, Result, SelectionRecord
 from pruning.study.files import CORE_FILES, path_problem
-from pruning.variants import TEACHER
+from pruning.variants import STEPS, TEACHER, Variant
 
 TOLERANCE = 1e-3  # stored ratios and metrics may be rounded to three decimals
 
@@ -46,6 +47,11 @@ def _header_problems(document: Document) -> Iterator[str]:
         yield f"study.json: the task has {task.num_labels} label(s), the backbone's shape {shape.labels}"
     if task.main_metric not in document.floor:
         yield f"study.json: floor: metric '{task.main_metric}' is missing"
+    try:
+        if Variant(document.config.method, "10").method in STEPS:
+            yield f"study.json: config.method is '{document.config.method}', which names a step of every method"
+    except ConfigError as error:
+        yield f"study.json: config.method: {error}"
     if document.config.seed != document.provenance.seed:
         yield f"study.json: provenance.seed is {document.provenance.seed}, config.seed {document.config.seed}"
     if "\\" in name or len(parts := PurePosixPath(name).parts) > 2 or not parts or {"/", ".."} & set(parts):

@@ -87,8 +87,8 @@ class SelectionRecord(Record, frozen=True, kw_only=True):
 
     Attributes:
         budget: what was asked for.
-        criterion: whose factors ranked the units.
-        settings: of the selection.
+        criterion: whose factors ranked the units; word table and pooler alone where a rival chose the units.
+        settings: of the selection; the same holds.
         total_density: reached.
         encoder_density: reached.
         parameters: of the network that is left.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pruning.config import DEFAULT_METHOD
 from pruning.data.tasks import TASKS, official_rows
-from pruning.study.document import Document
+from pruning.study.document import Document, SelectionRecord
+
+TOLERANCE = 1e-3  # stored densities may be rounded
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,13 @@ def given_text(document: Document) -> str | None:
     return f"teacher is {document.backbone.name}, fine-tuned before and taken as it is; {stored}"
 
 
+def method_text(document: Document) -> str | None:
+    """Whose choice the units are that stay, where it is not SlimViz's own."""
+    if document.config.method == DEFAULT_METHOD:
+        return None
+    return f"units were chosen by a rival method, {document.config.method}, and not by SlimViz's own"
+
+
 def split_text(document: Document) -> str | None:
     """What the task's validation split is known for.
 
@@ -78,6 +89,20 @@ def split_text(document: Document) -> str | None:
     )
 
 
+def _above(document: Document) -> Iterator[SelectionRecord]:
+    """Selections that a method could not bring down to their budgets of parameters."""
+    for selection in document.selections.values():
+        kept = getattr(selection, selection.budget.kind, 0.0)
+        if kept > selection.budget.value * (1 + TOLERANCE):
+            yield selection
+
+
+def above_text(selection: SelectionRecord) -> str:
+    """What a network weighs that is above its budget."""
+    kept = getattr(selection, selection.budget.kind)
+    return f"network for {100 * selection.budget.value:g}% is above its budget: its method leaves {kept:.1%} at least"
+
+
 def notes(document: Document, name: str) -> tuple[str, ...]:
     """All of them as sentences.
 
@@ -86,5 +111,6 @@ def notes(document: Document, name: str) -> tuple[str, ...]:
         name: what the sentences call it.
     """
     sample = sample_text(document)
-    of_it = [text for text in (start_text(document), given_text(document), split_text(document)) if text]
+    found = (method_text(document), *map(above_text, _above(document)), start_text(document), given_text(document))
+    of_it = [text for text in (*found, split_text(document)) if text]
     return (*([f"{name} {sample}."] if sample else []), *(f"{name}'s {text}." for text in of_it))

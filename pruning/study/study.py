@@ -19,7 +19,7 @@ from pruning.measure.intervals import Spread
 from pruning.study.arrays import Cut, HistoryRow, decode_cuts, decode_factors, decode_history
 from pruning.study.document import Document, Result, SelectionRecord
 from pruning.study.files import FACTORS_FILE, HISTORY_FILE, MASKS_FILE, read_bytes
-from pruning.variants import Variant, post_training, slim
+from pruning.variants import Variant, post_training
 
 if TYPE_CHECKING:
     from pruning.measure.network import Network
@@ -46,6 +46,11 @@ class Study:
     def task(self) -> Task:
         """The task."""
         return self.document.task
+
+    @property
+    def method(self) -> str:
+        """What chose the units that stay: "slim", SlimViz's own way, or a rival of it; see `methods.registry`."""
+        return self.document.config.method
 
     @property
     def shape(self) -> BertShape:
@@ -76,8 +81,8 @@ class Study:
 
     def final(self, budget: str) -> Variant:
         """The network that the study's own method ends with at a budget ("10"): recovered, or solved alone."""
-        solved = post_training(budget)
-        return solved if self.result(slim(budget)) is None and self.result(solved) is not None else slim(budget)
+        recovered, solved = Variant(self.method, budget), post_training(budget)
+        return solved if self.result(recovered) is None and self.result(solved) is not None else recovered
 
     def result(self, variant: str | Variant, split: str | None = None) -> Result | None:
         """A variant's row on a split (default: the task's first one where it is there), or None."""

@@ -11,7 +11,7 @@ from pruning.records import to_plain
 from pruning.study import Checksum, Split, Study
 from pruning.study.notes import start_text
 from slimviz.frames.history import stage_title
-from slimviz.frames.provenance import date_text, shape_words
+from slimviz.frames.provenance import date_text, method_title, shape_words
 from slimviz.theme import amount_text, bytes_text, percent_text, thread_text
 
 SHOWN_DIGITS = 12  # of a checksum
@@ -32,6 +32,7 @@ def provenance_rows(study: Study) -> list[tuple[str, str]]:
         f"{amount_text(count_parameters(study.shape.network()).total)} parameters with the classifier; "
         f"{_checksum(backbone.sha256)}",
         "Teacher": _teacher(study),
+        "Units chosen by": method_title(study.method),
         "Training data": _split(data.train, f"rows from {data.source}"),
         "Further texts": None if data.transfer is None else _split(data.transfer, "rows"),
         "Scored on": _split(data.validation, f"rows, split {task.validation[0].replace('_', ' ')}"),

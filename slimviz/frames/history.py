@@ -32,11 +32,11 @@ STAGE_TITLES = {
     "cache": "Teacher's answers",
     "transfer-cache": "Teacher's answers to further texts",
 }
-STAGE = re.compile(r"(?P<word>recover|least-squares)-(?P<budget>.+?)(?:-seed(?P<seed>[0-9]+))?")
+STAGE = re.compile(r"(?:[a-z-]+-)?(?P<word>recover|least-squares)-(?P<budget>.+?)(?:-seed(?P<seed>[0-9]+))?")
 
 
 def stage_title(stage: str) -> str:
-    """A stage as printed: "recover-10-seed1" is "Recovery at 10%, seed 1"."""
+    """A stage as printed: "recover-10-seed1" and "kwon-recover-10-seed1" are "Recovery at 10%, seed 1"."""
     found = STAGE.fullmatch(stage)
     if found is None:
         return STAGE_TITLES.get(stage, stage.replace("-", " "))

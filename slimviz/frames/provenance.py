@@ -7,6 +7,7 @@ from datetime import datetime
 from pruning.bert.shapes import BertShape
 from pruning.data.tasks import TASKS, Task
 from pruning.errors import one_line
+from pruning.methods.registry import METHODS
 from pruning.study import Speed, Study
 from slimviz.theme import listing, thread_text
 
@@ -38,6 +39,11 @@ def label_words(labels: tuple[str, ...]) -> str:
     shown = [one_line(word, LONGEST_WORD) for word in labels[:MOST_WORDS]]
     more = len(labels) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def method_title(name: str) -> str:
+    """A method as printed; its name where this version does not know it."""
+    return METHODS[name].title if name in METHODS else name
 
 
 def provenance_text(study: Study) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from pruning.config import DEFAULT_METHOD
 from pruning.data.task import SHARES
 from pruning.measure.fidelity import Fidelity
 from pruning.measure.intervals import Interval, Spread
@@ -41,6 +42,7 @@ class Summary:
         key: the study's in the URL.
         title: the study as printed.
         metric: the main one, as printed.
+        is_rival: whether another method than SlimViz's own chose what stays.
         is_labelled: whether labels say what is right; without, the main metric compares with the teacher's answers.
         is_regression: whether answers are scores.
         budget: name of the budget.
@@ -68,6 +70,7 @@ class Summary:
     key: str
     title: str
     metric: str
+    is_rival: bool
     is_labelled: bool
     is_regression: bool
     budget: str
@@ -105,7 +108,9 @@ def is_near_floor(scored: Scored, floor: float) -> bool:
 
 
 def study_title(key: str, study: Study) -> str:
-    """A study as printed: its task, and its key where that says more."""
+    """A study as printed: its task, its method where that is a rival, and its key where that says more."""
+    if study.method != DEFAULT_METHOD and key == f"{study.task.name}-{study.method}":
+        return f"{study.task.title} by {study.method}"
     return study.task.title if key == study.task.name else f"{study.task.title} ({key})"
 
 
@@ -129,6 +134,7 @@ def summarise(key: str, study: Study, budget: str) -> Summary:
         key=key,
         title=study_title(key, study),
         metric=task.metric_title(),
+        is_rival=study.method != DEFAULT_METHOD,
         is_labelled=task.is_labelled,
         is_regression=task.is_regression,
         budget=budget,

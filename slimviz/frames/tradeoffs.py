@@ -12,6 +12,7 @@ from pruning.study import Result, Speed, Study
 from pruning.sweep.result import CellResult
 from pruning.variants import FLOAT, TEACHER, Variant
 from slimviz.frames.measured import BATCHES, TEACHER_KEY, Method, Network, Point, machine_text
+from slimviz.frames.provenance import method_title
 from slimviz.frames.results import main_speed
 from slimviz.theme import METHOD_SHAPES
 
@@ -29,6 +30,14 @@ def siblings(key: str, studies: Mapping[str, Study]) -> dict[str, Study]:
     own = studies[key]
     alike = {name: study for name, study in studies.items() if name != key and _yardstick(study) == _yardstick(own)}
     return {key: own, **alike}
+
+
+def by_method(key: str, studies: Mapping[str, Study]) -> dict[str, str]:
+    """Methods by which studies were made that can stand beside one, its own first: each with the first one's key."""
+    found: dict[str, str] = {}
+    for name, study in siblings(key, studies).items():
+        found.setdefault(study.method, name)
+    return found
 
 
 def _yardstick(study: Study) -> tuple[object, ...]:
@@ -55,7 +64,7 @@ def points_of(studies: Mapping[str, Study], swept: Sequence[CellResult]) -> list
     found: list[Network] = []
     for number, (key, study) in enumerate(studies.items()):
         found += _of_study(key if number else "", number, study)
-    found += _of_sweep(swept, {network.method.key for network in found})
+    found += _of_sweep(swept, {network.method.key.rpartition("/")[2] for network in found})
     families = list(METHOD_SHAPES)
     groups: dict[tuple[str, str | None], list[Network]] = {}
     for network in found:
@@ -91,7 +100,7 @@ def _study_method(variant: Variant, key: str, number: int, study: Study) -> Meth
     if variant.is_teacher and variant.precision == FLOAT:
         return Method(f"{key}/{name}" if key else name, f"Teacher{of}", "structural", 0, is_teacher=True)
     known = list(OWN_METHODS)
-    title = OWN_METHODS.get(name) or (METHODS[name].title if name in METHODS else name)
+    title = OWN_METHODS.get(name) or method_title(name)
     place = known.index(name) if name in known else len(known)
     return Method(f"{key}/{name}" if key else name, f"{title}{of}", "structural", place + number * (len(known) + 1))
 
@@ -147,7 +156,7 @@ def _swept_method(result: CellResult, taken: set[str]) -> Method:
     place = alike.index(name) if name in alike else len(alike)
     first = len(OWN_METHODS) if result.family == "structural" else 0
     is_taken = name in taken
-    title = METHODS[name].title if name in METHODS else name
+    title = method_title(name)
     return Method(
         f"{name}-swept" if is_taken else name,
         f"{title}, in the sweep" if is_taken else title,

@@ -9,6 +9,7 @@ import streamlit as st
 
 from pruning.bert.counts import table_parameters
 from pruning.bert.shapes import NetworkShape, Site
+from pruning.config import DEFAULT_METHOD
 from pruning.errors import SlimVizError
 from pruning.importance.factors import ImportanceFactors
 from pruning.selection.select import FLOP_LENGTH, Selection
@@ -22,6 +23,7 @@ from slimviz.charts.site_bars import site_bars
 from slimviz.charts.unit_strip import unit_strip
 from slimviz.frames.budgets import budgets, default_budget
 from slimviz.frames.drawing import table_words
+from slimviz.frames.provenance import method_title
 from slimviz.frames.survival import layer_frame, open_sites, site_frame, survival_frame, survival_table, unit_frame
 from slimviz.frames.tidy import only
 from slimviz.state import parse_choice, parse_density
@@ -87,6 +89,10 @@ def _choose_density(study: Study) -> str:
     lowest = round_up(100 * max(study.document.smallest_total_density, SMALLEST_DENSITY))
     start = parameters.read("budget")
     start = start if start in stored else default_budget(stored)
+    if study.method != DEFAULT_METHOD:  # a rival's choice is not made again here
+        chosen = parameters.resolve("density", lambda raw: parse_choice("density", raw, stored, start))
+        _stored_budgets(chosen, stored)
+        return chosen
     chosen = parameters.resolve("density", lambda raw: parse_density(raw, lowest, stored, start))
     places = {budget: 100 * study.selections[budget].total_density for budget in stored}
     options = density_options(lowest, places if chosen in places else places | {chosen: float(chosen)})
@@ -103,16 +109,21 @@ def _choose_density(study: Study) -> str:
         )
         st.html(density_scale(options, study, current_palette()))
     with right:
-        st.session_state["density-stored"] = chosen if chosen in stored else None
-        st.segmented_control(
-            "Stored budgets",
-            stored,
-            key="density-stored",
-            format_func=theme.budget_title,
-            on_change=_commit_density,
-            args=("density-stored", stored),
-        )
+        _stored_budgets(chosen, stored)
     return chosen
+
+
+def _stored_budgets(chosen: str, stored: list[str]) -> None:
+    """A button for each stored budget."""
+    st.session_state["density-stored"] = chosen if chosen in stored else None
+    st.segmented_control(
+        "Stored budgets",
+        stored,
+        key="density-stored",
+        format_func=theme.budget_title,
+        on_change=_commit_density,
+        args=("density-stored", stored),
+    )
 
 
 def _commit_density(key: str, stored: list[str]) -> None:
@@ -168,6 +179,11 @@ def _agreement(study: Study, density: str, selection: Selection) -> str:
     except SlimVizError as error:
         return f":material/warning: The stored masks cannot be read: {theme.plain(str(error))}"
     title = theme.budget_title(density)
+    if study.method != DEFAULT_METHOD:
+        return (
+            f":material/info: As {theme.plain(method_title(study.method))} chose them at {title}. Its choice is not "
+            "made again here, so there is nothing between the stored budgets."
+        )
     if not stored.equals(selection.masks):
         units = sum(int((mask != selection.masks[site]).sum()) for site, mask in stored.items())
         return f":material/warning: Differs from the stored masks at {title} in {units:,} units."
@@ -263,7 +279,7 @@ def _strips(
         scale = choose_scale()
     by_rank, in_order = scale == "rank", order == "place"
     units = unit_frame(factors, criterion, selection.masks, layer, in_order=in_order, scale=scale, sites=sites)
-    sentence = sentences.strip_sentence(units, layer)
+    sentence = sentences.strip_sentence(units, layer, by_rival=study.method != DEFAULT_METHOD)
     st.markdown(theme.plain(sentence))
     if units.empty:
         return

@@ -1,26 +1,49 @@
-"""The bar that pages share: study, budget, and what colours show."""
+"""The bar that pages share: study, its method, budget, and what colours show."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import streamlit as st
 
+from pruning.config import DEFAULT_METHOD
 from slimviz.frames.budgets import default_budget
 from slimviz.frames.importance import SCALES
+from slimviz.frames.provenance import method_title
 from slimviz.frames.results import study_title
+from slimviz.frames.tradeoffs import by_method
 from slimviz.loaders import Library
 from slimviz.state import Parsed, parse_choice
 from slimviz.theme import budget_title
 from slimviz.widgets import parameters
 
+METHOD = "choose-method"
 BUDGET_HELP = "What the slim network may cost, in percent of the teacher: stored parameters where no other word stands."
 
 
 def choose_study(library: Library, label: str = "Study") -> str:
-    """A select box for a study, in the URL as `study`; returns its key in `library.studies`."""
+    """A select box for a study, in the URL as `study`; returns its key in `library.studies`.
+
+    Where studies of the same task and rows were made by several methods, a second one goes from one to the other.
+    """
     titles = {key: study_title(key, study) for key, study in library.studies.items()}
-    return parameters.choose(st.selectbox, label, "study", list(titles), format_func=lambda key: titles.get(key, key))
+    key = parameters.choose(st.selectbox, label, "study", list(titles), format_func=lambda key: titles.get(key, key))
+    methods = by_method(key, library.studies)
+    if len(methods) > 1:
+        st.session_state[METHOD] = library.studies[key].method
+        st.selectbox(
+            "Method: what chose the units",
+            sorted(methods, key=lambda name: (name != DEFAULT_METHOD, name)),
+            key=METHOD,
+            format_func=method_title,
+            on_change=_go_to_method,
+            args=(methods,),
+        )
+    return key
+
+
+def _go_to_method(methods: Mapping[str, str]) -> None:
+    parameters.change(study=methods[st.session_state[METHOD]])
 
 
 def choose_budget(

@@ -48,6 +48,24 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     path.write_text(json.dumps(document))
 
 
+def made_by(folder: Path, method: str) -> None:
+    """Have a study's networks be those of a rival method: its names, on the same numbers and masks."""
+    for path in folder.glob("slim-*"):
+        path.rename(folder / path.name.replace("slim", method))
+
+    def rename(document: dict[str, Any]) -> None:
+        document["config"]["method"] = method
+        document["files"] = {
+            path.replace("slim-", f"{method}-") if path.startswith("slim-") else path: entry
+            for path, entry in document["files"].items()
+        }
+        for row in document["results"] + document["speed"]:
+            if row["variant"]["method"] == "slim":
+                row["variant"]["method"] = method
+
+    edit(folder, rename)
+
+
 def add_networks(document: dict[str, Any], seeds: Sequence[int] = (), *, solved: bool = False) -> None:
     """Results of further networks beside the recovered ones, by the budget.
 

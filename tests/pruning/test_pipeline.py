@@ -316,6 +316,7 @@ def test_budgets_in_milliseconds_become_shares_of_the_teachers(
 ELSEWHERE = {
     "backbone": "its files' checksums are among the run's inputs",
     "train_rows": "so is the checksum of the rows",
+    "method": "a rival's stages bear its name",
     "budgets": "each has a recovery of its own",
     "budget_kind": "likewise",
     "ship": "decides what is stored, not what it holds",

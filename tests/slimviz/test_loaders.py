@@ -9,10 +9,10 @@ from streamlit.testing.v1 import AppTest
 
 from pruning.errors import SelectionError, StoreError
 from pruning.records import to_plain
-from pruning.study import Study
+from pruning.study import Study, read_study
 from slimviz import loaders
 from slimviz.widgets.navigation import PAGES
-from tests.factories.study_document import edit
+from tests.factories.study_document import edit, made_by
 from tests.factories.synthetic_study import write_study
 
 
@@ -129,6 +129,18 @@ def test_selection_takes_the_closest_budgets_settings(studies: dict[str, Study])
     assert loaders.selection(here, "6").positions == 64
     assert loaders.selection(here, "9").positions == 128
     loaders._selection.clear()
+
+
+def test_what_a_rival_chose_is_read_and_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, other = (write_study(tmp_path, "sst2", name=name) for name in ("sst2", "sst2-kwon"))
+    made_by(other, "kwon")
+    again = loaders.selection(read_study(own), "10")
+    monkeypatch.setattr(loaders, "select", None)
+    stored = loaders.selection(read_study(other), "10")
+    assert stored.masks.equals(again.masks)
+    assert (stored.shape, stored.parameters, stored.flop_ratio) == (again.shape, again.parameters, again.flop_ratio)
+    with pytest.raises(StoreError, match=r"no masks at 7\.3%"):
+        loaders.selection(read_study(other), "7.3")
 
 
 def test_below_the_smallest_density_is_one_line(studies: dict[str, Study]) -> None:

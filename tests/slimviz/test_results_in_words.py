@@ -49,6 +49,17 @@ def test_the_headline_sorts_tasks_and_leaves_weak_teachers_out(judged: list[Summ
     assert "lost: 4 tasks" in results_in_words.overview_headline([judged[1]] * 4, "10", 3)
 
 
+def test_the_headline_counts_no_rivals_beside_slimvizs_own(judged: list[Summary]) -> None:
+    rival = replace(judged[1], is_rival=True, title="MRPC by random")
+    text = results_in_words.overview_headline([judged[0], judged[2], rival], "10", 3)
+    assert text.startswith("At 10% of their teachers' parameters, 1 of 2 tasks shows no loss beyond 3 points;")
+    assert text.endswith(" Not counted: what rival methods made.")
+    assert "MRPC by random" not in text
+    alone = results_in_words.overview_headline([rival], "10", 3)
+    assert "the slim network for MRPC by random lost something" in alone
+    assert "Not counted" not in alone
+
+
 def test_the_headline_of_weak_teachers_alone_says_nothing_of_them(judged: list[Summary]) -> None:
     text = results_in_words.overview_headline(judged[3:], "25", 3)
     assert text == (

@@ -17,7 +17,7 @@ OPTIONS = {
     "run": (
         "--task --data --train-file --validation-file --text --pair --label --regression --name --teacher "
         "--keep-teacher --backbone --budget-kind --budgets --budget-ms --batch --length --runtime --ship --preset "
-        "--seed --penalty --criterion --tuning "
+        "--seed --method --penalty --criterion --tuning "
         "--teacher-from --transfer --set --output --runs --overwrite --quiet --device --threads --json"
     ),
     "sweep": "file --data --output --runs --dry-run --workers --engine --threads --device --json",

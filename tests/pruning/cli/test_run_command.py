@@ -162,6 +162,32 @@ def test_presets_are_what_they_say(place: Path, tmp_path: Path, asked: Callable,
     assert config.replace(backbone=expected.backbone) == expected
 
 
+def test_a_rival_makes_a_study_of_its_own(place: Path, tmp_path: Path, asked: Callable) -> None:
+    """The task keeps its name, so that the teacher is trained once for all methods."""
+    config, data, named = asked("--train-file", place / "own.csv", "--output", tmp_path, "--method", "kwon")
+    assert config == with_settings(StudyConfig(), {"backbone": config.backbone, "method": "kwon"})
+    assert (data.task.name, named["folder"]) == ("own", tmp_path / "own-kwon")
+    _, _, named = asked("--train-file", place / "own.csv", "--output", tmp_path, "--method", "kwon", "--name", "mine")
+    assert named["folder"] == tmp_path / "mine"
+
+
+@pytest.mark.parametrize(
+    ("typed", "problem"),
+    [
+        ("--method obert", "argument --method: invalid choice: 'obert'"),
+        ("--set method=obert", "method 'obert': leaves what a study cannot hold, which a sweep measures; expected one"),
+        ("--method kwon --preset slimming", "method kwon: cuts the teacher as it is, expected no slim among the"),
+        ("--method kwon --criterion taylor", "--criterion taylor: method kwon ranks units by its own"),
+        ("--method slimbert --preset one-shot", "method slimbert: solves no matrices, expected recover among"),
+    ],
+)
+def test_methods_that_cannot_make_a_study_are_refused(place: Path, tmp_path: Path, typed: str, problem: str) -> None:
+    result = call("run", "--train-file", place / "own.csv", "--output", tmp_path, *typed.split())
+    assert (result.code, result.out) == (2, "")
+    assert problem in result.err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_penalty_without_slimming_is_refused(place: Path, tmp_path: Path) -> None:
     result = call("run", "--train-file", place / "own.csv", "--output", tmp_path, "--penalty", "l1")
     assert (result.code, result.out) == (2, "")

@@ -13,6 +13,7 @@ from pruning.selection.latency import LatencyTable
 from pruning.study import Study
 from slimviz.charts.density_scale import density_marks, density_options, round_up
 from slimviz.live.time_limit import Measured
+from tests.factories.study_document import made_by
 from tests.factories.synthetic_study import bert_shape, write_study
 
 
@@ -53,6 +54,29 @@ def test_the_slider_runs_the_selection_again(open_page: Callable[..., AppTest]) 
     stored.set_value("5").run()
     assert "Equal to the stored masks at 5%" in markdown(page)
     assert page.query_params["budget"] in ("5", ["5"])
+
+
+def test_a_rivals_choice_is_shown_as_it_is_stored(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
+    """No slider: nothing between the budgets is the rival's; and one step leads to the same task's other study."""
+    write_study(tmp_path, "sst2")
+    made_by(write_study(tmp_path, "sst2", name="sst2-kwon"), "kwon")
+    page = open_page("survivors", tmp_path, study="sst2-kwon", density="7")
+    assert not page.exception
+    assert not page.select_slider
+    assert "As Fisher, rearranged, least squares (Kwon et al.) chose them at 10%" in markdown(page).replace("\\", "")
+    assert "coloured against their fate: another method chose them." in markdown(page).replace("\\", "")
+    assert [warning.value for warning in page.warning if "7" in warning.value]
+    (method,) = (box for box in page.selectbox if box.label == "Method: what chose the units")
+    assert method.options == ["SlimViz", "Fisher, rearranged, least squares (Kwon et al.)"]
+    assert method.value == "kwon"
+    page = method.select("slim").run()
+    assert page.query_params["study"] in ("sst2", ["sst2"])
+    assert page.select_slider
+    assert "Equal to the shipped masks" in markdown(page)
+
+
+def test_one_method_is_no_choice(open_page: Callable[..., AppTest]) -> None:
+    assert not [box for box in open_page("survivors", study="sst2").selectbox if box.label.startswith("Method")]
 
 
 @pytest.mark.parametrize("density", ["0.0001", "1000", "ten", ""])
