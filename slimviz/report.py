@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-import altair as alt
-
 from pruning.errors import one_line
 from pruning.importance.factors import ImportanceFactors
 from pruning.selection.select import Selection
@@ -15,6 +13,7 @@ from pruning.study import Study
 from slimviz import results_in_words, sentences, study_in_words, theme
 from slimviz.charts import export
 from slimviz.charts.ablation_curves import ablation_curves
+from slimviz.charts.filled import Drawable
 from slimviz.charts.head_map import head_map
 from slimviz.charts.layer_bars import layer_bars
 from slimviz.charts.network_picture import network_picture
@@ -191,5 +190,5 @@ def _table(rows: Sequence[Mapping[str, str]]) -> str:
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _figure(title: str, chart: alt.LayerChart) -> str:
+def _figure(title: str, chart: Drawable) -> str:
     return f"<figure>{export.to_svg(export.standing_alone(chart, title, PALETTE))}</figure>"

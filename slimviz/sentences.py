@@ -209,7 +209,8 @@ def similarity_sentence(pairs: pd.DataFrame, what: str) -> str:
 
 
 def _kept_heads(heads: pd.DataFrame) -> list[tuple[int, int]]:
-    return [(row["layer"], row["head"]) for row in records(heads) if row["kept"]]
+    columns = (heads[name].tolist() for name in ("layer", "head", "kept"))
+    return [(layer, head) for layer, head, kept in zip(*columns, strict=True) if kept]
 
 
 def _against(frame: pd.DataFrame) -> int:

@@ -6,16 +6,18 @@ import io
 
 import altair as alt
 
+from slimviz.charts.filled import Drawable, Filled
 from slimviz.theme import Palette
 
 WIDTH = 760  # pixels
 PNG_SCALE = 2  # pixels of the file for one of the drawing
 
 
-def standing_alone(chart: alt.LayerChart, title: str, palette: Palette) -> alt.LayerChart:
+def standing_alone(chart: Drawable, title: str, palette: Palette) -> alt.LayerChart:
     """The chart with its title, width and colours, which on a page Streamlit gives it."""
     return (
-        chart.properties(width=WIDTH, background=palette.background, padding=12)
+        (chart.in_altair() if isinstance(chart, Filled) else chart)
+        .properties(width=WIDTH, background=palette.background, padding=12)
         .properties(title=alt.TitleParams(title, color=palette.text, anchor="start", fontSize=14, limit=WIDTH))
         .configure_axis(labelColor=palette.muted, titleColor=palette.muted, gridColor=palette.grid)
         .configure_legend(labelColor=palette.text, titleColor=palette.text)

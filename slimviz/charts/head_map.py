@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
+from slimviz.charts.filled import MOST_WRITTEN, Filled, Written, written
 from slimviz.charts.scales import AXIS_HEIGHT, PADDING, STRONG, Bounds, diverging_stops, importance_scale
 from slimviz.theme import CUT_MARK, Palette
 
@@ -16,10 +18,11 @@ GONE_MARK = "·"  # where a network has no head
 THERE_MARK = "✓"  # on a head that alone changes the answer
 STATES = {"on": "at work", "cut": "cut by you", "gone": "removed by slimming"}
 ROW_HEIGHT = 22
+ROWS = "heads"  # name of the data
 Head = tuple[int, int]  # layer and head, from 1
 
 
-def head_map(heads: pd.DataFrame, bounds: Bounds, chosen: Head | None, palette: Palette) -> alt.LayerChart:
+def head_map(heads: pd.DataFrame, bounds: Bounds, chosen: Head | None, palette: Palette) -> Filled:
     """One study's heads: green above the cut-off, pink below it, "×" on what is cut. A click selects a head.
 
     Args:
@@ -33,6 +36,11 @@ def head_map(heads: pd.DataFrame, bounds: Bounds, chosen: Head | None, palette: 
     frame["side"] = [value / (bounds[1] if value > 0 else -bounds[0]) for value in frame["shade"]]
     frame["ranked"] = [f"{rank} of {total}" for rank, total in zip(frame["rank"], frame["heads"], strict=True)]
     frame["left"] = [f"{units} of {size}" for units, size in zip(frame["units"], frame["head_size"], strict=True)]
+    return Filled(_written_heads(bounds, _layers(frame), palette), _outlined(frame, chosen))
+
+
+@lru_cache(maxsize=MOST_WRITTEN)
+def _written_heads(bounds: Bounds, layers: int, palette: Palette) -> Written:
     tooltip = [
         alt.Tooltip("layer:O"),
         alt.Tooltip("head:O"),
@@ -42,10 +50,10 @@ def head_map(heads: pd.DataFrame, bounds: Bounds, chosen: Head | None, palette: 
         alt.Tooltip("left:N", title="units kept"),
     ]
     colour = alt.Color("shade:Q", legend=None, scale=importance_scale(bounds, palette))
-    return _map(frame, colour, tooltip, chosen, palette)
+    return _map(colour, tooltip, layers, palette)
 
 
-def dna_map(dna: pd.DataFrame, chosen: Head | None, palette: Palette) -> alt.LayerChart:
+def dna_map(dna: pd.DataFrame, chosen: Head | None, palette: Palette) -> Filled:
     """By how many tasks each head is kept: the number in the cell, the darker the more.
 
     Args:
@@ -53,19 +61,21 @@ def dna_map(dna: pd.DataFrame, chosen: Head | None, palette: Palette) -> alt.Lay
         chosen: the head that is outlined.
         palette: the theme's colours.
     """
+    return Filled(_written_dna(_layers(dna), palette), _outlined(dna.assign(side=dna["share"]), chosen))
+
+
+@lru_cache(maxsize=MOST_WRITTEN)
+def _written_dna(layers: int, palette: Palette) -> Written:
     tooltip = [
         alt.Tooltip("layer:O"),
         alt.Tooltip("head:O"),
         alt.Tooltip("kept_by:N", title="kept by"),
         alt.Tooltip("titles:N", title="tasks"),
     ]
-    frame = dna.assign(side=dna["share"])
-    return _map(frame, alt.Color("share:Q", legend=None, scale=_from_0_to_1(palette.share)), tooltip, chosen, palette)
+    return _map(alt.Color("share:Q", legend=None, scale=_from_0_to_1(palette.share)), tooltip, layers, palette)
 
 
-def difference_map(
-    heads: pd.DataFrame, titles: tuple[str, str], chosen: Head | None, palette: Palette
-) -> alt.LayerChart:
+def difference_map(heads: pd.DataFrame, titles: tuple[str, str], chosen: Head | None, palette: Palette) -> Filled:
     """Purple where a head matters more to the first study, orange where more to the second.
 
     Cells carry a letter where only one of the two keeps the head, "×" where neither does.
@@ -79,6 +89,11 @@ def difference_map(
     """
     reach = max(0.3, max((abs(value) for value in heads["difference"]), default=0.0))
     frame = heads.assign(side=heads["difference"] / reach)
+    return Filled(_written_difference(reach, titles, _layers(frame), palette), _outlined(frame, chosen))
+
+
+@lru_cache(maxsize=MOST_WRITTEN)
+def _written_difference(reach: float, titles: tuple[str, str], layers: int, palette: Palette) -> Written:
     stops = diverging_stops((-reach, reach), palette.difference)
     colour = alt.Color(
         "difference:Q",
@@ -94,10 +109,10 @@ def difference_map(
         alt.Tooltip("second_fate:N", title="B"),
         alt.Tooltip("difference:Q", format="+.2f", title="A minus B"),
     ]
-    return _map(frame, colour, tooltip, chosen, palette)
+    return _map(colour, tooltip, layers, palette)
 
 
-def surgery_map(heads: pd.DataFrame, bounds: Bounds, palette: Palette) -> alt.LayerChart:
+def surgery_map(heads: pd.DataFrame, bounds: Bounds, palette: Palette) -> Filled:
     """One network's heads to cut and restore by clicks: "×" on what the visitor cut, "·" where slimming left none.
 
     Args:
@@ -110,6 +125,11 @@ def surgery_map(heads: pd.DataFrame, bounds: Bounds, palette: Palette) -> alt.La
     frame["words"] = [STATES[state] for state in heads["state"]]
     on = heads["state"] == "on"
     frame["side"] = [value / (bounds[1] if value > 0 else -bounds[0]) for value in heads["shade"].where(on, 0.0)]
+    return Filled(_written_surgery(bounds, _layers(frame), palette), _outlined(frame, None))
+
+
+@lru_cache(maxsize=MOST_WRITTEN)
+def _written_surgery(bounds: Bounds, layers: int, palette: Palette) -> Written:
     colour = alt.Color(
         "shade:Q",
         legend=None,
@@ -122,10 +142,10 @@ def surgery_map(heads: pd.DataFrame, bounds: Bounds, palette: Palette) -> alt.La
         alt.Tooltip("words:N", title="here"),
         alt.Tooltip("rank:N"),
     ]
-    return _map(frame, colour, tooltip, None, palette)
+    return _map(colour, tooltip, layers, palette)
 
 
-def turned_map(heads: pd.DataFrame, palette: Palette) -> alt.LayerChart:
+def turned_map(heads: pd.DataFrame, palette: Palette) -> Filled:
     """How far each head alone, turned over, brings an answer to another one: "✓" where it gets there.
 
     Args:
@@ -134,6 +154,11 @@ def turned_map(heads: pd.DataFrame, palette: Palette) -> alt.LayerChart:
     """
     marks = {"there": THERE_MARK, "tried": "", "left": GONE_MARK}
     frame = heads.assign(mark=[marks[state] for state in heads["state"]], side=heads["reach"])
+    return Filled(_written_turned(_layers(frame), palette), _outlined(frame, None))
+
+
+@lru_cache(maxsize=MOST_WRITTEN)
+def _written_turned(layers: int, palette: Palette) -> Written:
     colour = alt.Color(
         "reach:Q",
         legend=None,
@@ -141,7 +166,7 @@ def turned_map(heads: pd.DataFrame, palette: Palette) -> alt.LayerChart:
         condition={"test": "datum.state == 'left'", "value": palette.surface},
     )
     tooltip = [alt.Tooltip("layer:O"), alt.Tooltip("head:O"), alt.Tooltip("reach:Q", format=".1%", title="comes")]
-    return _map(frame, colour, tooltip, None, palette)
+    return _map(colour, tooltip, layers, palette)
 
 
 def _from_0_to_1(colours: Sequence[str]) -> alt.Scale:
@@ -149,10 +174,17 @@ def _from_0_to_1(colours: Sequence[str]) -> alt.Scale:
     return alt.Scale(domain=stops, range=list(colours), clamp=True, interpolate="rgb")
 
 
-def _map(
-    frame: pd.DataFrame, colour: Any, tooltip: list[alt.Tooltip], chosen: Head | None, palette: Palette
-) -> alt.LayerChart:
-    frame = frame.assign(chosen=[head == chosen for head in zip(frame["layer"], frame["head"], strict=True)])
+def _layers(frame: pd.DataFrame) -> int:
+    return len(set(frame["layer"]))
+
+
+def _outlined(frame: pd.DataFrame, chosen: Head | None) -> dict[str, pd.DataFrame]:
+    """The rows that `_map` draws."""
+    return {ROWS: frame.assign(chosen=[head == chosen for head in zip(frame["layer"], frame["head"], strict=True)])}
+
+
+def _map(colour: Any, tooltip: list[alt.Tooltip], layers: int, palette: Palette) -> Written:
+    """What all maps share, written down; see `Filled`."""
     axis = {"ticks": False, "domain": False, "labelOverlap": "parity", "labelFlush": False}
     base = alt.Chart().encode(
         x=alt.X("head:O", title="head", axis=alt.Axis(labelAngle=0, **axis)),
@@ -174,7 +206,5 @@ def _map(
         .mark_rect(fillOpacity=0, stroke=palette.outline, strokeWidth=3, cursor="pointer")
         .encode()
     )
-    rows = len(set(frame["layer"]))
-    return alt.LayerChart(data=frame, layer=[cells, marks, outline]).properties(
-        height=ROW_HEIGHT * rows + AXIS_HEIGHT, padding=PADDING
-    )
+    chart = alt.LayerChart(data=alt.NamedData(ROWS), layer=[cells, marks, outline])
+    return written(chart.properties(height=ROW_HEIGHT * layers + AXIS_HEIGHT, padding=PADDING))

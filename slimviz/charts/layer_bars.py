@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import altair as alt
 import pandas as pd
 
+from slimviz.charts.filled import MOST_WRITTEN, Filled, Written, written
 from slimviz.charts.scales import PADDING
 from slimviz.theme import Palette
 
 HEIGHT = 270
+LAYERS = "layers"  # name of the data
 CLICK = "layer_click"  # name of the selection that a click makes
 
 
-def layer_bars(layers: pd.DataFrame, chosen: int, palette: Palette) -> alt.LayerChart:
+def layer_bars(layers: pd.DataFrame, chosen: int, palette: Palette) -> Filled:
     """One bar a layer: the share of its units that is left, in front of the teacher's (all of them).
 
     A click on a bar selects its layer.
@@ -24,7 +28,12 @@ def layer_bars(layers: pd.DataFrame, chosen: int, palette: Palette) -> alt.Layer
     """
     frame = layers.assign(teacher=1.0, label=[f"{share:.0%}" for share in layers["share"]])
     frame["chosen"] = frame["layer"] == chosen
-    few = len(frame) <= 12
+    return Filled(_written(len(frame) <= 12, palette), {LAYERS: frame})
+
+
+@lru_cache(maxsize=MOST_WRITTEN)
+def _written(few: bool, palette: Palette) -> Written:
+    """The chart of few layers, or of many."""
     base = alt.Chart().encode(
         x=alt.X("layer:O", title="layer", axis=alt.Axis(labelAngle=0, ticks=False)),
         tooltip=[
@@ -51,4 +60,5 @@ def layer_bars(layers: pd.DataFrame, chosen: int, palette: Palette) -> alt.Layer
     text = base.mark_text(dy=-8, fontSize=12 if few else 9, color=palette.text).encode(
         y=alt.Y("share:Q", scale=scale), text="label:N"
     )
-    return alt.LayerChart(data=frame, layer=[teacher, slim, text]).properties(height=HEIGHT, padding=PADDING)
+    chart = alt.LayerChart(data=alt.NamedData(LAYERS), layer=[teacher, slim, text])
+    return written(chart.properties(height=HEIGHT, padding=PADDING))

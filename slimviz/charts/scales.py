@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import altair as alt
 import numpy as np
 import pandas as pd
 from altair.utils import schemapi
 
+from slimviz.charts.filled import MOST_WRITTEN, Filled, Written, written
 from slimviz.theme import Palette
 
 # Altair would validate every part of a chart as it is made, and the whole again when it is drawn. The second time is
@@ -24,6 +26,8 @@ PADDING = {"left": 2, "right": 2, "top": 4, "bottom": 2}
 AXIS_HEIGHT = 54  # of an axis with its title
 KEYED_TEXT = "slice(datum.value, 5)"  # a label's text, where values are keys of `frames.tidy.row_key`
 KEYED_MARK = "slice(datum.value, 4, 5)"
+
+BAND, MIDDLE = "band", "middle"  # names of the legend's data
 
 Bounds = tuple[float, float]
 
@@ -72,13 +76,16 @@ RANK_BOUNDS: Bounds = (-1.0, 1.0)
 RANK_TICKS = [(-1.0, "least important"), (0.0, "cut-off"), (1.0, "most important")]
 
 
-def importance_legend(
-    bounds: Bounds, palette: Palette, ticks: Sequence[tuple[float, str]] | None = None
-) -> alt.LayerChart:
+def importance_legend(bounds: Bounds, palette: Palette, ticks: Sequence[tuple[float, str]] | None = None) -> Filled:
     """A narrow band that explains the colours of importance; `ticks` are those of decades by default."""
     edges = np.linspace(bounds[0], bounds[1], 61)
     band = pd.DataFrame({"start": edges[:-1], "end": edges[1:], "relative": (edges[:-1] + edges[1:]) / 2})
     ticks = decade_ticks(bounds) if ticks is None else ticks
+    return Filled(_written_legend(bounds, palette, tuple(ticks)), {BAND: band, MIDDLE: pd.DataFrame({"at": [0.0]})})
+
+
+@lru_cache(maxsize=MOST_WRITTEN)
+def _written_legend(bounds: Bounds, palette: Palette, ticks: tuple[tuple[float, str], ...]) -> Written:
     words = " : ".join(f"abs(datum.value - {place}) < 0.001 ? '{word}'" for place, word in ticks)
     axis = alt.Axis(
         values=[place for place, _ in ticks],
@@ -92,7 +99,7 @@ def importance_legend(
     scale = alt.Scale(domain=list(bounds), nice=False, zero=False)
     colours = importance_scale(bounds, palette)
     gradient = (
-        alt.Chart(band)
+        alt.Chart(alt.NamedData(BAND))
         .mark_rect(tooltip=False)
         .encode(
             x=alt.X("start:Q", axis=axis, scale=scale),
@@ -101,5 +108,5 @@ def importance_legend(
             stroke=alt.Stroke("relative:Q", scale=colours, legend=None),  # closes the seams between steps
         )
     )
-    middle = alt.Chart(pd.DataFrame({"at": [0.0]})).mark_rule(color=palette.mark, size=1.5).encode(x="at:Q")
-    return alt.LayerChart(layer=[gradient, middle]).properties(height=44, padding=PADDING)
+    middle = alt.Chart(alt.NamedData(MIDDLE)).mark_rule(color=palette.mark, size=1.5).encode(x="at:Q")
+    return written(alt.LayerChart(layer=[gradient, middle]).properties(height=44, padding=PADDING))

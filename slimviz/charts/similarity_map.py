@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import altair as alt
 import pandas as pd
 
+from slimviz.charts.filled import MOST_WRITTEN, Filled, Written, written
 from slimviz.charts.scales import PADDING
 from slimviz.theme import Palette
 
 ROW_HEIGHT = 36
+PAIRS = "pairs"  # name of the data
 AXIS_HEIGHT = 30
 SLANTED_AXIS_HEIGHT = 100
 MOST_LEVEL_LETTERS = 45  # with longer titles in all, those below the map are slanted
 
 
-def similarity_map(pairs: pd.DataFrame, palette: Palette) -> alt.LayerChart:
+def similarity_map(pairs: pd.DataFrame, palette: Palette) -> Filled:
     """Square map in clustered order, the value written in each cell.
 
     Args:
@@ -24,12 +28,18 @@ def similarity_map(pairs: pd.DataFrame, palette: Palette) -> alt.LayerChart:
     """
     order = list(dict.fromkeys(pairs.sort_values("order_first")["first_title"]))
     lowest = min(0.0, *pairs["value"])
-    colours = list(palette.similarity)
-    stops = [lowest + (1 - lowest) * index / (len(colours) - 1) for index in range(len(colours))]
     frame = pairs.assign(
         label=[f"{value:.2f}" for value in pairs["value"]],
         strong=(pairs["value"] - lowest) / (1 - lowest) > 0.55,
     )
+    return Filled(_written(tuple(order), lowest, palette), {PAIRS: frame})
+
+
+@lru_cache(maxsize=MOST_WRITTEN)
+def _written(order: tuple[str, ...], lowest: float, palette: Palette) -> Written:
+    """The map of these titles, its colours from the lowest value to 1."""
+    colours, titles = list(palette.similarity), list(order)
+    stops = [lowest + (1 - lowest) * index / (len(colours) - 1) for index in range(len(colours))]
     axis = {
         "ticks": False,
         "domain": False,
@@ -40,8 +50,8 @@ def similarity_map(pairs: pd.DataFrame, palette: Palette) -> alt.LayerChart:
     }
     slanted = len(order) * max(len(title) for title in order) > MOST_LEVEL_LETTERS
     base = alt.Chart().encode(
-        x=alt.X("second_title:N", sort=order, axis=alt.Axis(labelAngle=-45 if slanted else 0, **axis)),
-        y=alt.Y("first_title:N", sort=order, axis=alt.Axis(**axis)),
+        x=alt.X("second_title:N", sort=titles, axis=alt.Axis(labelAngle=-45 if slanted else 0, **axis)),
+        y=alt.Y("first_title:N", sort=titles, axis=alt.Axis(**axis)),
         tooltip=[
             alt.Tooltip("first_title:N", title="of"),
             alt.Tooltip("second_title:N", title="and"),
@@ -56,6 +66,5 @@ def similarity_map(pairs: pd.DataFrame, palette: Palette) -> alt.LayerChart:
     strong = alt.ColorValue(palette.mark, condition={"test": "datum.strong", "value": palette.mark_on_strong})
     text = base.mark_text(fontSize=12).encode(text="label:N", color=strong)
     axis_height = SLANTED_AXIS_HEIGHT if slanted else AXIS_HEIGHT
-    return alt.LayerChart(data=frame, layer=[cells, text]).properties(
-        height=ROW_HEIGHT * len(order) + axis_height, padding=PADDING
-    )
+    chart = alt.LayerChart(data=alt.NamedData(PAIRS), layer=[cells, text])
+    return written(chart.properties(height=ROW_HEIGHT * len(order) + axis_height, padding=PADDING))

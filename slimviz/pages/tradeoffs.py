@@ -240,7 +240,7 @@ def _chart(view: View, drawn: Sequence[Point], chosen: tuple[str, str], sentence
         f"{view.title}, {axes.measure_title(task, measure)} against {axis.title}",
         tradeoff_chart(frames, sides, letters, palette),
         points,
-        for_files=tradeoff_chart(frames, sides, letters, palette, has_legend=True),
+        for_files=lambda: tradeoff_chart(frames, sides, letters, palette, has_legend=True),
         width="stretch",
         key=CHART,
         on_select=_pick,

@@ -7,8 +7,10 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
+from slimviz.charts.filled import Drawable, Filled
 
-def draw_chart(chart: alt.LayerChart | alt.Chart, **settings: Any) -> None:
+
+def draw_chart(chart: Drawable | alt.Chart, **settings: Any) -> None:
     """`st.altair_chart`, but for a chart that is known to be one.
 
     At every run Streamlit has altair compare all of a chart with Vega-Lite's schema, which takes longer than to write
@@ -19,6 +21,9 @@ def draw_chart(chart: alt.LayerChart | alt.Chart, **settings: Any) -> None:
         chart: with a size of its own or of its place.
         settings: of `st.vega_lite_chart`.
     """
-    description = chart.to_dict(validate=False)
-    description.pop("config", None)  # altair's own width and height for charts that have none
+    if isinstance(chart, Filled):
+        description = chart.with_frames()
+    else:
+        description = chart.to_dict(validate=False)
+        description.pop("config", None)  # altair's own width and height for charts that have none
     st.vega_lite_chart(description, **settings)

@@ -13,13 +13,14 @@ import streamlit as st
 
 from slimviz import theme
 from slimviz.charts import export
+from slimviz.charts.filled import Drawable
 from slimviz.widgets.appearance import current_palette
 from slimviz.widgets.chart import draw_chart
 
 
 @dataclass(frozen=True)
 class _Drawn:
-    chart: alt.LayerChart
+    chart: Callable[[], Drawable]
     data: pd.DataFrame
 
 
@@ -37,10 +38,10 @@ class Downloads:
     def draw(
         self,
         title: str,
-        chart: alt.LayerChart,
+        chart: Drawable,
         data: pd.DataFrame,
         *,
-        for_files: alt.LayerChart | None = None,
+        for_files: Callable[[], Drawable] | None = None,
         **settings: Any,
     ) -> None:
         """Draw a chart on the page, and remember it.
@@ -49,11 +50,11 @@ class Downloads:
             title: what it shows, in a few words; no two on a page have the same.
             chart: the chart.
             data: the rows that it draws.
-            for_files: the chart as files hold it, where they need what the page says beside it.
+            for_files: makes the chart as files hold it, where they need what the page says beside it.
             settings: of `st.vega_lite_chart`.
         """
         draw_chart(chart, **settings)
-        self._drawn[title] = _Drawn(for_files or chart, data)
+        self._drawn[title] = _Drawn(for_files or (lambda: chart), data)
 
     def offer(self) -> None:
         """A choice of the charts drawn, and a button a format."""
@@ -69,7 +70,7 @@ class Downloads:
             palette = current_palette()
 
             def made(how: Callable[[alt.LayerChart], str | bytes]) -> Callable[[], str | bytes]:
-                return lambda: how(export.standing_alone(drawn.chart, title, palette))
+                return lambda: how(export.standing_alone(drawn.chart(), title, palette))
 
             formats: dict[str, tuple[str, Callable[[], str | bytes]]] = {
                 "PNG": ("image/png", made(export.to_png)),

@@ -40,6 +40,34 @@ def test_a_chart_is_what_streamlit_makes_of_it() -> None:
     assert ours == theirs
 
 
+def _filled_page() -> None:
+    import altair as alt
+    import pandas as pd
+    import streamlit as st
+
+    from slimviz.charts.filled import Filled, written
+    from slimviz.widgets.chart import draw_chart
+
+    frame = pd.DataFrame({"layer": [1, 2], "share": [0.5, None], "word": ["one", None], "chosen": [True, False]})
+    bars = alt.Chart().mark_bar().encode(x="layer:O", y="share:Q")
+    bars = bars.add_params(alt.selection_point(name="click", fields=["layer"]))
+    chart = alt.LayerChart(data=alt.NamedData("layers"), layer=[bars]).properties(height=100)
+    filled = Filled(written(chart), {"layers": frame})
+    settings = {"width": "stretch", "on_select": "rerun", "alt": "bars"}
+    st.altair_chart(filled.in_altair(), key="theirs", **settings)
+    draw_chart(filled, key="ours", **settings)
+    draw_chart(filled, key="again", **settings)  # what was drawn once is still whole
+
+
+def test_a_filled_chart_is_what_streamlit_makes_of_it() -> None:
+    page = AppTest.from_function(_filled_page).run()
+    assert not page.exception
+    theirs, ours, again = (_drawn(element.proto) for element in page.get("vega_lite_chart"))
+    assert theirs["spec"]["data"]["word"] == ["one", None]
+    assert theirs["spec"]["params"][0]["name"] == "click"
+    assert ours == again == theirs
+
+
 def test_what_is_no_chart_fails_in_tests() -> None:
     nothing = {"mark": "bar", "encoding": {"x": {"field": "a", "type": "nonsense"}}}
     with pytest.raises(ValidationError):
