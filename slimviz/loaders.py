@@ -15,7 +15,6 @@ import streamlit as st
 
 from pruning import study as store
 from pruning.bert.shapes import Masks
-from pruning.config import DEFAULT_METHOD
 from pruning.importance.factors import ImportanceFactors
 from pruning.published import PUBLISHED, Published, read_published
 from pruning.runtimes.stored import PROFILES, StoredProfile, read_profiles
@@ -189,7 +188,7 @@ def _history(study: Study, stamp: Stamp) -> list[dict]:
 
 @st.cache_data(show_spinner=False, max_entries=512, hash_funcs={Study: _address})
 def _selection(study: Study, density: str, stamp: Stamp) -> Selection:
-    if study.method != DEFAULT_METHOD:
+    if study.is_by_rival:
         return _read_selection(study, density, stamp)
     stored = selection_record(study, density)
     budget = stored.budget if density in study.selections else Budget("total_density", float(density) / 100)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pruning.bert.shapes import BertShape, Masks, Site
+from pruning.config import DEFAULT_METHOD
 from pruning.data.tasks import Task
 from pruning.errors import StoreError
 from pruning.importance.factors import ImportanceFactors
@@ -51,6 +52,11 @@ class Study:
     def method(self) -> str:
         """What chose the units that stay: "slim", SlimViz's own way, or a rival of it; see `methods.registry`."""
         return self.document.config.method
+
+    @property
+    def is_by_rival(self) -> bool:
+        """Whether another method than SlimViz's own chose what stays."""
+        return self.method != DEFAULT_METHOD
 
     @property
     def shape(self) -> BertShape:

@@ -19,8 +19,8 @@ MOST_WRITTEN = 32  # charts of a kind that are kept written down
 Written = Mapping[str, Any]
 
 
-def written(chart: alt.LayerChart) -> Written:
-    """A chart of named data as Vega-Lite, to be kept and filled; without altair's own width and height."""
+def written(chart: alt.LayerChart | alt.Chart) -> Written:
+    """A chart as Vega-Lite without altair's own width and height, unchecked; with named data, to be filled."""
     description = chart.to_dict(validate=False)
     description.pop("config", None)
     return description

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pruning.config import DEFAULT_METHOD
 from pruning.data.task import SHARES
 from pruning.measure.fidelity import Fidelity
 from pruning.measure.intervals import Interval, Spread
@@ -109,7 +108,7 @@ def is_near_floor(scored: Scored, floor: float) -> bool:
 
 def study_title(key: str, study: Study) -> str:
     """A study as printed: its task, its method where that is a rival, and its key where that says more."""
-    if study.method != DEFAULT_METHOD and key == f"{study.task.name}-{study.method}":
+    if study.is_by_rival and key == f"{study.task.name}-{study.method}":
         return f"{study.task.title} by {study.method}"
     return study.task.title if key == study.task.name else f"{study.task.title} ({key})"
 
@@ -134,7 +133,7 @@ def summarise(key: str, study: Study, budget: str) -> Summary:
         key=key,
         title=study_title(key, study),
         metric=task.metric_title(),
-        is_rival=study.method != DEFAULT_METHOD,
+        is_rival=study.is_by_rival,
         is_labelled=task.is_labelled,
         is_regression=task.is_regression,
         budget=budget,

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pruning.config import DEFAULT_METHOD
 from pruning.study import Study
 from slimviz import loaders, sentences, theme
 from slimviz.charts.head_map import CLICK, Head, head_map
@@ -113,7 +112,7 @@ def _choose_studies(studies: dict[str, Study]) -> tuple[dict[str, Study], str]:
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     with left:
         titles = {key: study_title(key, studies[key]) for key in keys}
-        own = [key for key in keys if studies[key].method == DEFAULT_METHOD]  # a rival's is no task of its own
+        own = [key for key in keys if not studies[key].is_by_rival]  # a rival's is no task of its own
         chosen = parameters.choose_several(
             "Studies", "studies", keys, fallback=own or keys, what="study", format_func=lambda key: titles.get(key, key)
         )

@@ -9,7 +9,6 @@ import streamlit as st
 
 from pruning.bert.counts import table_parameters
 from pruning.bert.shapes import NetworkShape, Site
-from pruning.config import DEFAULT_METHOD
 from pruning.errors import SlimVizError
 from pruning.importance.factors import ImportanceFactors
 from pruning.selection.select import FLOP_LENGTH, Selection
@@ -89,7 +88,7 @@ def _choose_density(study: Study) -> str:
     lowest = round_up(100 * max(study.document.smallest_total_density, SMALLEST_DENSITY))
     start = parameters.read("budget")
     start = start if start in stored else default_budget(stored)
-    if study.method != DEFAULT_METHOD:  # a rival's choice is not made again here
+    if study.is_by_rival:  # a rival's choice is not made again here
         chosen = parameters.resolve("density", lambda raw: parse_choice("density", raw, stored, start))
         _stored_budgets(chosen, stored)
         return chosen
@@ -179,7 +178,7 @@ def _agreement(study: Study, density: str, selection: Selection) -> str:
     except SlimVizError as error:
         return f":material/warning: The stored masks cannot be read: {theme.plain(str(error))}"
     title = theme.budget_title(density)
-    if study.method != DEFAULT_METHOD:
+    if study.is_by_rival:
         return (
             f":material/info: As {theme.plain(method_title(study.method))} chose them at {title}. Its choice is not "
             "made again here, so there is nothing between the stored budgets."
@@ -279,7 +278,7 @@ def _strips(
         scale = choose_scale()
     by_rank, in_order = scale == "rank", order == "place"
     units = unit_frame(factors, criterion, selection.masks, layer, in_order=in_order, scale=scale, sites=sites)
-    sentence = sentences.strip_sentence(units, layer, by_rival=study.method != DEFAULT_METHOD)
+    sentence = sentences.strip_sentence(units, layer, by_rival=study.is_by_rival)
     st.markdown(theme.plain(sentence))
     if units.empty:
         return

@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from slimviz.charts.filled import Drawable, Filled
+from slimviz.charts.filled import Drawable, Filled, written
 
 
 def draw_chart(chart: Drawable | alt.Chart, **settings: Any) -> None:
@@ -21,9 +21,5 @@ def draw_chart(chart: Drawable | alt.Chart, **settings: Any) -> None:
         chart: with a size of its own or of its place.
         settings: of `st.vega_lite_chart`.
     """
-    if isinstance(chart, Filled):
-        description = chart.with_frames()
-    else:
-        description = chart.to_dict(validate=False)
-        description.pop("config", None)  # altair's own width and height for charts that have none
+    description = chart.with_frames() if isinstance(chart, Filled) else dict(written(chart))
     st.vega_lite_chart(description, **settings)
