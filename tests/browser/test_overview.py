@@ -121,8 +121,7 @@ def test_charts_follow_a_change_of_theme(visit: Callable[..., Page]) -> None:
     assert chart.locator(f"path[fill='{light}']").count() == 0
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("theme", "size"), [("light", DESKTOP), ("dark", PHONE)], ids=["light-desktop", "dark-phone"])
 @pytest.mark.parametrize("path", ["/", "/survivors?study=demo-sst2", "/heads?studies=demo-sst2,demo-mrpc&head=2-3"])
 def test_pages_fit_and_follow_the_theme(
     visit: Callable[..., Page], path: str, theme: str, size: tuple[int, int]

@@ -7,7 +7,6 @@ import re
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -88,8 +87,8 @@ def test_no_other_page_can_frame_the_dashboard(browser: Browser, server: str) ->
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two studies, one of them with networks, in which every free text tries to be Markdown."""
+def hostile_server(start_server: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """URL of a dashboard on two studies, one of them with networks, in which every free text tries to be Markdown."""
     parent = tmp_path_factory.mktemp("hostile")
     with pytest.MonkeyPatch.context() as patch:
         make = synthetic_study.make_factors
@@ -104,7 +103,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folders.append(write_tiny_study(parent, "sst2", name="networks"))
     for folder in folders:
         edit(folder, _make_hostile)
-    return parent
+    return start_server(parent)
 
 
 def _make_hostile(document: dict) -> None:
@@ -122,15 +121,12 @@ def _make_hostile(document: dict) -> None:
     ["/?study=numbers", "/survivors?study=numbers", "/heads?study=numbers&head=1-1", "/play?study=networks",
      "/live?study=networks"],
 )  # fmt: skip
-def test_what_comes_from_a_study_is_shown_as_text(
-    browser: Browser, start_server: Callable[..., str], hostile: Path, path: str
-) -> None:
-    server = start_server(hostile)
+def test_what_comes_from_a_study_is_shown_as_text(browser: Browser, hostile_server: str, path: str) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 2400})
     page = context.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(server + path)
+    page.goto(hostile_server + path)
     page.wait_for_selector("h1")
     settle(page)
     for summary in page.locator("summary").all():
@@ -148,7 +144,7 @@ def test_what_comes_from_a_study_is_shown_as_text(
     words = page.locator("body").inner_text().replace("\u2060", "")
     assert HOST in words
     assert "→" not in re.sub(r"(?<=\d MB) → (?=\d)|(?<=\d) → (?=\d)", "", words)  # our own: from this to that
-    assert not [url for url in asked if HOST in url or not url.startswith((server, "data:", "blob:"))]
+    assert not [url for url in asked if HOST in url or not url.startswith((hostile_server, "data:", "blob:"))]
     context.close()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import altair as alt
 import pytest
 import streamlit as st
+from streamlit.components.v2.manifest_scanner import scan_component_manifests
 from streamlit.testing.v1 import AppTest
 
 from pruning.data.tasks import get_task
@@ -21,6 +24,7 @@ from tests.factories.tiny_study import write_tiny_study
 APP = Path(__file__).resolve().parents[2] / "app.py"
 TASKS = ("sst2", "cola", "mrpc", "stsb")
 TINY_TASKS = ("sst2", "mrpc", "stsb", "mnli")
+manifests_found_once = functools.cache(scan_component_manifests)
 
 
 @pytest.fixture(scope="session")
@@ -63,10 +67,26 @@ def valid_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     draw = st.vega_lite_chart
 
     def checked(description: dict[str, Any], **settings: Any) -> Any:
-        alt.Chart.from_dict({name: part for name, part in description.items() if name != "datasets"})
+        check_chart(json.dumps({name: part for name, part in description.items() if name != "datasets"}))
         return draw(description, **settings)
 
     monkeypatch.setattr(st, "vega_lite_chart", checked)
+
+
+@functools.cache
+def check_chart(description: str) -> None:
+    """Compare a chart with the schema, once a process: most are drawn again and again with other rows.
+
+    Raises:
+        SchemaValidationError: it does not go with it.
+    """
+    alt.Chart.from_dict(json.loads(description))
+
+
+@pytest.fixture(autouse=True)
+def components_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AppTest looks through all installed packages for components, for every page that it opens."""
+    monkeypatch.setattr("streamlit.components.v2.manifest_scanner.scan_component_manifests", manifests_found_once)
 
 
 @pytest.fixture
