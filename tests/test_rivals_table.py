@@ -68,7 +68,7 @@ def test_a_task_counts_once_it_has_three_quarters_of_the_methods_of_the_furthest
     assert text.count("| 10% |") == 4
     assert "Means over MRPC (" in text
     assert "CoLA" not in text + rivals_table.picture(results)
-    assert "5 of 332 cells" in text
+    assert "5 of 348 cells" in text
     for method in ("kwon", "magnitude"):
         write_result(tmp_path, cell_result("cola", method, 0.1))
     text = rivals_table.table_text(rivals_table.results_by_task(tmp_path, TASKS))

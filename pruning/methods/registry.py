@@ -67,6 +67,10 @@ def _chosen(name: str, module: str, title: str) -> Method:
     return Method(name, f"pruning.methods.{module}", "structural", title, chooses_units=True)
 
 
+def _in_int8(of: str, family: Family, title: str) -> Method:
+    return Method(f"{of}-quantised", "pruning.methods.quantised", family, title, {"of": of})
+
+
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
@@ -82,10 +86,11 @@ METHODS: dict[str, Method] = {
             Method(sparse.name, "pruning.methods.sparse", "unstructured", sparse.title, {"name": sparse.name})
             for sparse in SPARSE_METHODS.values()
         ),
-        Method("slim-quantised", "pruning.methods.quantised", "structural", "SlimViz, int8", {"pruned": True}),
+        _in_int8("slim", "structural", "SlimViz, int8"),
+        _in_int8("obert", "unstructured", "Optimal BERT Surgeon, int8"),
         Method("decomposition", "pruning.methods.decomposition", "other", "Matrices decomposed (DRONE, SVD-LLM)"),
         Method("shared-layers", "pruning.methods.one_layer", "other", "One layer for all (ALBERT)"),
-        Method("quantised", "pruning.methods.quantised", "other", "Nothing cut, int8", {"pruned": False}),
+        Method("quantised", "pruning.methods.quantised", "other", "Nothing cut, int8"),
     )
 }
 NEVER_SOLVED = ("slimbert", "head-gradient")  # what these leave is nothing before it is trained

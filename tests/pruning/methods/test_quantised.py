@@ -18,6 +18,7 @@ from pruning.methods.made import Made
 from pruning.methods.registry import METHODS
 from pruning.methods.shared import Shared
 from pruning.selection.budget import Budget
+from pruning.slimbert import encoder_linears
 from tests.pruning.methods.conftest import FIFTH
 
 WHOLE = Budget("total_density", 1.0)
@@ -49,6 +50,19 @@ def test_nothing_is_cut_of_the_teacher_and_nothing_trained(shared: Shared, whole
     assert whole.steps == 0
     with pytest.raises(ConfigError, match=r"quantised at 0.2: int8 removes no parameter, expected a budget of 1"):
         METHODS["quantised"].load()(shared, FIFTH, None)
+
+
+def test_of_a_sparse_network_a_byte_is_stored_for_what_is_not_zero(shared: Shared) -> None:
+    alone, small = (METHODS[name].load()(shared, FIFTH, None) for name in ("obert", "obert-quantised"))
+    assert all(torch.equal(tensor, saved(small)[name]) for name, tensor in saved(alone).items())
+    before, after = stored(alone.model), stored(small.model, int8=small.int8)
+    assert after.nonzero == before.nonzero < before.parameters
+    assert after.bytes < before.bytes
+    assert small.kernels == {}
+    for name, linear in encoder_linears(alone.model).items():
+        packed = small.runs.get_submodule(name).weight().dequantize()
+        assert 0 < (packed != 0).sum() <= (linear.weight != 0).sum() < packed.numel()
+        assert not packed[linear.weight == 0].any()
 
 
 @pytest.mark.parametrize("name", ["pruned", "whole"])
