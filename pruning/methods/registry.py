@@ -43,6 +43,7 @@ class Method:
         title: for people.
         options: of the module's ``make``, where it has several methods.
         chooses_units: whether its module has ``choose``.
+        keeps_all: whether it removes no parameter, so that its one budget is 1.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Method:
     title: str
     options: dict[str, Any] = field(default_factory=dict)
     chooses_units: bool = False
+    keeps_all: bool = False
 
     def load(self) -> Callable[[Shared, Budget, int | None], Made]:
         """What makes its network."""
@@ -90,7 +92,7 @@ METHODS: dict[str, Method] = {
         _in_int8("obert", "unstructured", "Optimal BERT Surgeon, int8"),
         Method("decomposition", "pruning.methods.decomposition", "other", "Matrices decomposed (DRONE, SVD-LLM)"),
         Method("shared-layers", "pruning.methods.one_layer", "other", "One layer for all (ALBERT)"),
-        Method("quantised", "pruning.methods.quantised", "other", "Nothing cut, int8"),
+        Method("quantised", "pruning.methods.quantised", "other", "Nothing cut, int8", keeps_all=True),
     )
 }
 NEVER_SOLVED = ("slimbert", "head-gradient")  # what these leave is nothing before it is trained

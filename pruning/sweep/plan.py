@@ -42,6 +42,9 @@ class Block(Record, frozen=True):
             for name in names:
                 if name not in known:
                     raise ConfigError(f"{what} {quoted(name)}: expected one of {', '.join(known)}")
+        for name in self.methods:
+            if METHODS[name].keeps_all and min(self.budgets) < 1:
+                raise ConfigError(f"method {name}: removes no parameter, expected a budget of 1")
 
 
 class SweepFile(Record, frozen=True):
@@ -124,7 +127,7 @@ def _cells(file: SweepFile) -> Iterator[Cell]:
 
 def _settings(file: SweepFile, task: str) -> StudyConfig:
     values = _flat(file.settings) | _flat(file.task_settings.get(task, {}))
-    for name in ("budgets", "ship", "recover.seeds"):
+    for name in ("method", "budgets", "ship", "recover.seeds"):
         if name in values:
             raise ConfigError(f"sweep: settings name {name}, which the cells settle")
     return with_settings(StudyConfig(), {"ablation_rows": 0, **values})

@@ -72,6 +72,8 @@ seeds = [0, 1]
         (f"[settings]\nrecover.stepz = 4\n{CELLS}", "setting 'recover.stepz': unknown"),
         (f"[settings]\nrecover.steps = -4\n{CELLS}", r"recover.steps -4: expected int >= 0"),
         (f"[settings]\nbudgets = [0.1]\n{CELLS}", "settings name budgets, which the cells settle"),
+        (f'[settings]\nmethod = "kwon"\n{CELLS}', "settings name method, which the cells settle"),
+        (CELLS.replace("slim", "quantised"), r"cells\[0\]: method quantised: removes no parameter, expected a budget of 1"),
         (f"[task_settings.cola]\nseed = 1\n{CELLS}", "task_settings of 'cola', expected a task that some cells have"),
     ],
 )
@@ -93,7 +95,7 @@ def test_the_sweep_that_ships_has_every_method_at_every_budget() -> None:
         (task, method, budget)
         for task in ("sst2", "cola", "mrpc", "stsb")
         for method in METHODS
-        for budget in (("100",) if method == "quantised" else ("50", "25", "10", "5"))
+        for budget in (("100",) if METHODS[method].keeps_all else ("50", "25", "10", "5"))
     }
     seeds = {(cell.method, cell.budget.name) for cell in cells if cell.seed}
     closest = {(method, "10") for method in ("slim", "kwon", "random", "small-dense", "obert")}
