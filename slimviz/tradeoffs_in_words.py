@@ -130,6 +130,23 @@ def teachers_sentence(points: Sequence[Point], measure: str, task: Task) -> str 
     return f"Not all networks have the same teacher ({listing(scores)}): the share kept is of each one's own."
 
 
+def steps_sentence(points: Sequence[Point]) -> str | None:
+    """Where a sweep trained networks of one method for more steps than others; None elsewhere."""
+    by_method: dict[str, dict[int, list[str]]] = {}
+    for point in sorted(points, key=lambda point: point.cost("parameters") or 0):
+        if point.first.budget and point.first.steps is not None:
+            budgets = by_method.setdefault(point.method.key, {})
+            budgets.setdefault(point.first.steps, []).append(budget_title(point.first.budget))
+    found = max(by_method.values(), key=len, default={})
+    if len(found) < 2:
+        return None
+    told = [f"{steps:,} at {listing(budgets)}" for steps, budgets in found.items()]
+    return (
+        f"Steps of training differ with the budget in the sweep ({', '.join(told)}), so a line may fall where its "
+        "network grows."
+    )
+
+
 def missing_sentence(missing: Sequence[Point], axis: Axis) -> str | None:
     """Which chosen networks have no place on the axis; None where all have one."""
     titles = list(dict.fromkeys(point.method.title for point in missing if not point.method.is_teacher))

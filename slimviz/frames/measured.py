@@ -46,6 +46,8 @@ class Network:
         amounts: parameters, bytes and FLOPs themselves, by axis.
         machine: that the milliseconds were measured on; None where they were not.
         interval: of the difference to its teacher.
+        steps: batches that its training took; None of a study's, which does not store that.
+        minutes: spent on what is its method's own; None likewise.
     """
 
     method: Method
@@ -56,6 +58,8 @@ class Network:
     amounts: Mapping[str, float]
     machine: str | None
     interval: Interval | None
+    steps: int | None = None
+    minutes: float | None = None
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def _ratio(first: float | None, second: float | None) -> str:
     return percent_text(second / first) if second <= first else times_text(second / first)
 
 
-def network_rows(points: Iterable[Point], task: Task) -> list[dict[str, str | int | None]]:
+def network_rows(points: Iterable[Point], task: Task) -> list[dict[str, str | float | None]]:
     """A row a network, seeds apart."""
     return [
         {
@@ -62,6 +62,8 @@ def network_rows(points: Iterable[Point], task: Task) -> list[dict[str, str | in
             **{measure_title(task, name): score_text(task, name, network.scores[name]) for name in measures(task)},
             **{axis.title: axis.text(network.costs[axis.name]) for axis in AXES.values()},
             "Timed on": network.machine or "",
+            "Steps of training": network.steps,
+            "Minutes of its own": None if network.minutes is None else round(network.minutes, 1),
         }
         for point in points
         for network in point.networks

@@ -188,6 +188,8 @@ def _swept(result: CellResult, method: Method) -> Network:
         },
         machine=_swept_machine(result) if any(times.values()) else None,
         interval=score.interval,
+        steps=result.steps,
+        minutes=result.minutes,
     )
 
 

@@ -33,6 +33,7 @@ def cell_result(
     milliseconds: Mapping[str, float] | None = None,
     hardware: str = "made-up processor",
     workers: int = 1,
+    steps: int = 500,
 ) -> CellResult:
     """One network of a sweep; by default beside the studies that `synthetic_study` writes.
 
@@ -49,6 +50,7 @@ def cell_result(
         milliseconds: of a batch of 32 by kernel; by the budget by default, as the teacher's for zeros.
         hardware: that timed it.
         workers: cells that were made at once.
+        steps: of its training.
     """
     family = METHODS[method].family
     is_sparse = family == "unstructured"
@@ -85,7 +87,7 @@ def cell_result(
         flops=Flops(32, round(FLOPS * (1 if is_sparse else budget))),
         teacher_flops=Flops(32, FLOPS),
         size_bytes=None,
-        steps=500,
+        steps=steps,
         made=Making(
             seconds={"recover": 60.0},
             shared_seconds={"teacher": 600.0},

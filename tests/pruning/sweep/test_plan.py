@@ -73,7 +73,10 @@ seeds = [0, 1]
         (f"[settings]\nrecover.steps = -4\n{CELLS}", r"recover.steps -4: expected int >= 0"),
         (f"[settings]\nbudgets = [0.1]\n{CELLS}", "settings name budgets, which the cells settle"),
         (f'[settings]\nmethod = "kwon"\n{CELLS}', "settings name method, which the cells settle"),
-        (CELLS.replace("slim", "quantised"), r"cells\[0\]: method quantised: removes no parameter, expected a budget of 1"),
+        (
+            CELLS.replace("slim", "quantised"),
+            r"cells\[0\]: method quantised: removes no parameter, expected a budget of 1",
+        ),
         (f"[task_settings.cola]\nseed = 1\n{CELLS}", "task_settings of 'cola', expected a task that some cells have"),
     ],
 )

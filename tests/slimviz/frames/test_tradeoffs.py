@@ -15,7 +15,7 @@ from pruning.variants import TEACHER, slim
 from slimviz.frames import axes
 from slimviz.frames.axes import AXES
 from slimviz.frames.measured import Point
-from slimviz.frames.tradeoff_rows import difference_rows
+from slimviz.frames.tradeoff_rows import difference_rows, network_rows
 from slimviz.frames.tradeoffs import comparable, points_of, siblings
 from slimviz.theme import LIGHT, method_look
 from tests.factories.study_document import add_networks, edit
@@ -74,6 +74,13 @@ def test_zeros_are_counted_by_what_is_not_zero_by_bytes_with_indices_and_by_the_
     assert sparse.cost("bytes") == pytest.approx(0.15)
     assert sparse.cost("flops") == 1
     assert sparse.cost("ms-32") == 90
+
+
+def test_steps_and_minutes_are_those_of_a_sweep(study: Study, points: dict[str, Point]) -> None:
+    rows = network_rows(points.values(), study.task)
+    spent = {row["Method"]: (row["Steps of training"], row["Minutes of its own"]) for row in rows}
+    assert spent["Optimal BERT Surgeon"] == (500, 1.0)
+    assert spent["SlimViz"] == spent["Teacher of the sweep"] == (None, None)
 
 
 def test_methods_of_a_sweep_keep_their_names_but_where_the_study_has_them(points: dict[str, Point]) -> None:

@@ -103,6 +103,17 @@ def test_rivals_are_compared_but_not_in_milliseconds_of_another_machine(
     assert "another machine" in page.table[0].value.to_csv()
 
 
+def test_lines_that_fall_for_want_of_steps_are_explained(
+    open_page: Callable[..., AppTest], small: Path, rivals: Path
+) -> None:
+    reason = "Steps of training differ with the budget in the sweep"
+    write_result(rivals, cell_result("sst2", "kwon", 0.1))
+    assert reason not in said(open_page("tradeoffs", small, study="sst2"))
+    for budget in (0.5, 0.25):
+        write_result(rivals, cell_result("sst2", "kwon", budget, steps=125))
+    assert f"{reason} (500 at 10%, 125 at 25% and 50%)" in said(open_page("tradeoffs", small, study="sst2"))
+
+
 @pytest.mark.parametrize(("study", "measure"), [("stsb", "above"), ("mnli", "kept")])
 def test_regressions_and_three_labels(open_page: Callable[..., AppTest], small: Path, study: str, measure: str) -> None:
     page = open_page("tradeoffs", small, study=study, x="bytes", y=measure)
