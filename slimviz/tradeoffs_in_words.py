@@ -53,26 +53,36 @@ def measure_words(task: Task, measure: str) -> str:
 
 
 def _families(points: Sequence[Point], axis: Axis, measure: str, task: Task, title: str) -> str | None:
-    """The best of smaller matrices and the best of zeros at one budget; None where one of them is missing."""
-    families = ("structural", "unstructured")
-    by_family = {
-        family: [point for point in points if point.method.family == family and point.first.budget]
-        for family in families
-    }
-    shared = set.intersection(*({point.first.budget or "" for point in group} for group in by_family.values()))
-    if not shared:
+    """The best of smaller matrices and the best of zeros at one budget; None where one of them is missing.
+
+    A sweep's networks are compared with each other alone, where it has both: what a study was trained on, and for how
+    long, is its own.
+    """
+    swept = [point for point in points if point.is_swept]
+    fair = _best_by_family(swept, axis, measure)
+    best = fair or _best_by_family(points, axis, measure)
+    if not best:
         return None
-    budget = default_budget(sorted(shared))
-    best = {
-        family: max(
-            (point for point in group if point.first.budget == budget), key=lambda point: place(point, axis, measure)[1]
-        )
-        for family, group in by_family.items()
-    }
     said = [
-        f"the best of {FAMILY_TITLES[family]} is {_named(point, axis, measure, task)}" for family, point in best.items()
+        f"the best of {FAMILY_TITLES[point.method.family]} is {_named(point, axis, measure, task)}" for point in best
     ]
-    return f"{title} at {budget_title(budget)}, by {measure_words(task, measure)}: {listing(said)}."
+    terms = " in the sweep, on one teacher" if fair else ""
+    budget = budget_title(best[0].first.budget or "")
+    return f"{title} at {budget}{terms}, by {measure_words(task, measure)}: {listing(said)}."
+
+
+def _best_by_family(points: Sequence[Point], axis: Axis, measure: str) -> list[Point]:
+    """The best network of smaller matrices and that of zeros, at a budget that both have; none where there is none."""
+    by_family = [
+        [point for point in points if point.method.family == family and point.first.budget]
+        for family in ("structural", "unstructured")
+    ]
+    shared = set.intersection(*({point.first.budget or "" for point in group} for group in by_family))
+    if not shared:
+        return []
+    budget = default_budget(sorted(shared))
+    alike = ([point for point in group if point.first.budget == budget] for group in by_family)
+    return [max(group, key=lambda point: place(point, axis, measure)[1]) for group in alike]
 
 
 def _named(point: Point, axis: Axis, measure: str, task: Task) -> str:
@@ -118,6 +128,16 @@ def machines_sentence(points: Sequence[Point]) -> str | None:
     return (
         f"These milliseconds come from {len(machines)} different measurements and do not compare across them: "
         f"{listing(machines)}. Each has its own steps and its own best network."
+    )
+
+
+def swept_times_sentence(points: Sequence[Point], axis: Axis) -> str | None:
+    """What a sweep's milliseconds are; None where there are none."""
+    if not axis.batch or not any(point.is_swept for point in points):
+        return None
+    return (
+        "Milliseconds of the sweep: each network was timed in turns with its teacher, and is drawn at its share of "
+        "what the teacher takes in the median over all such turns."
     )
 
 

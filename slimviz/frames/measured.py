@@ -88,6 +88,11 @@ class Point:
         return "-".join(filter(None, (self.method.key, self.first.budget)))
 
     @property
+    def is_swept(self) -> bool:
+        """Whether a sweep made it: its networks have one teacher, where each study has its own."""
+        return self.first.steps is not None
+
+    @property
     def machine(self) -> str | None:
         """That its milliseconds were measured on."""
         return next((network.machine for network in self.networks if network.machine), None)

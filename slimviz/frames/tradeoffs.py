@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
 
 from pruning.bert.counts import count_parameters
 from pruning.measure.scoring import Score
@@ -143,11 +144,22 @@ def _machine_of(study: Study, speed: Speed) -> str:
 
 def _of_sweep(results: Sequence[CellResult], taken: set[str]) -> list[Network]:
     """A sweep's networks and their teacher; a method that a study has as well gets a name of its own."""
-    networks = [_swept(result, _swept_method(result, taken)) for result in results]
+    teachers = _teacher_times(results)
+    networks = [_swept(result, _swept_method(result, taken), teachers) for result in results]
     if results:
         method = Method(f"{TEACHER_KEY}-swept", "Teacher of the sweep", "structural", 0, is_teacher=True)
-        networks.append(_swept_teacher(results[0], method))
+        networks.append(_swept_teacher(results[0], method, teachers))
     return networks
+
+
+def _teacher_times(results: Sequence[CellResult]) -> dict[tuple[str | None, int], float]:
+    """The teacher's milliseconds by machine and batch: the median over the cells, each of which timed it anew."""
+    found: dict[tuple[str | None, int], list[float]] = {}
+    for result in results:
+        for time in result.made.times:
+            if time.kernel == TEACHER_KEY:
+                found.setdefault((_swept_machine(result), time.batch), []).append(time.median_ms)
+    return {key: median(times) for key, times in found.items()}
 
 
 def _swept_method(result: CellResult, taken: set[str]) -> Method:
@@ -165,9 +177,14 @@ def _swept_method(result: CellResult, taken: set[str]) -> Method:
     )
 
 
-def _swept(result: CellResult, method: Method) -> Network:
-    score, seed = result.score, result.cell.variant.seed
-    times = {batch: _fastest(result, batch) for batch in BATCHES}
+def _swept(result: CellResult, method: Method, teachers: Mapping[tuple[str | None, int], float]) -> Network:
+    """One network; its milliseconds are its share of the teacher's, timed in turns, of what the teacher mostly takes.
+
+    Cells are timed at different hours, in which the machine may be twice as fast, so that only shares compare.
+    """
+    score, seed, machine = result.score, result.cell.variant.seed, _swept_machine(result)
+    shares = {batch: _share_of_time(result, batch) for batch in BATCHES}
+    times = {batch: share and share * teachers[machine, batch] for batch, share in shares.items()}
     return Network(
         method=method,
         budget=result.cell.budget.name,
@@ -186,18 +203,16 @@ def _swept(result: CellResult, method: Method) -> Network:
             "bytes": result.stored.bytes,
             "flops": result.flops.total,
         },
-        machine=_swept_machine(result) if any(times.values()) else None,
+        machine=machine if any(times.values()) else None,
         interval=score.interval,
         steps=result.steps,
         minutes=result.minutes,
     )
 
 
-def _swept_teacher(result: CellResult, method: Method) -> Network:
-    whole, score = result.teacher_stored, result.teacher
-    times = {
-        time.batch: time.median_ms for time in result.made.times if time.kernel == TEACHER_KEY and time.batch in BATCHES
-    }
+def _swept_teacher(result: CellResult, method: Method, teachers: Mapping[tuple[str | None, int], float]) -> Network:
+    whole, score, machine = result.teacher_stored, result.teacher, _swept_machine(result)
+    times = {batch: teachers.get((machine, batch)) for batch in BATCHES}
     return Network(
         method=method,
         budget=None,
@@ -205,7 +220,7 @@ def _swept_teacher(result: CellResult, method: Method) -> Network:
         scores=_swept_scores(score),
         costs={
             **dict.fromkeys(("parameters", "encoder", "bytes", "flops"), 1.0),
-            **{f"ms-{batch}": times.get(batch) for batch in BATCHES},
+            **{f"ms-{batch}": ms for batch, ms in times.items()},
         },
         amounts={
             "parameters": whole.parameters,
@@ -213,7 +228,7 @@ def _swept_teacher(result: CellResult, method: Method) -> Network:
             "bytes": whole.bytes,
             "flops": result.teacher_flops.total,
         },
-        machine=_swept_machine(result) if times else None,
+        machine=machine if any(times.values()) else None,
         interval=None,
     )
 
@@ -226,13 +241,17 @@ def _swept_scores(score: Score) -> dict[str, float | None]:
     }
 
 
-def _fastest(result: CellResult, batch: int) -> float | None:
-    """Milliseconds by the kernel that runs a network fastest, which for zeros may be a sparse one."""
-    found = [time.median_ms for time in result.made.times if time.batch == batch and time.kernel != TEACHER_KEY]
-    return min(found, default=None)
+def _share_of_time(result: CellResult, batch: int) -> float | None:
+    """Milliseconds by the kernel that runs a network fastest, which for zeros may be a sparse one, of the teacher's."""
+    found = {time.kernel: time.median_ms for time in result.made.times if time.batch == batch}
+    teacher = found.pop(TEACHER_KEY, None)
+    return min(found.values()) / teacher if teacher and found else None
 
 
-def _swept_machine(result: CellResult) -> str:
+def _swept_machine(result: CellResult) -> str | None:
+    """That timed a cell; None where nothing was."""
     made = result.made
+    if not made.times:
+        return None
     beside = f", {made.workers} networks made at once" if made.workers > 1 else ""
     return machine_text(made.hardware, made.threads, made.times[0].length) + beside

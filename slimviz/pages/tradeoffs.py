@@ -278,8 +278,9 @@ def _notes(view: View, drawn: Sequence[Point]) -> None:
         link("live", "These times are that machine's: measure yours", study=parameters.read("study") or view.study.name)
     if said := words.teachers_sentence(drawn, measure, task):
         st.markdown(f":material/warning: {theme.plain(said)}")
-    if said := words.steps_sentence(drawn):
-        st.caption(theme.plain(said))
+    for said in (words.swept_times_sentence(drawn, axis), words.steps_sentence(drawn)):
+        if said:
+            st.caption(theme.plain(said))
     shown = {point.name for point in drawn}
     if said := words.missing_sentence([point for point in view.points if point.name not in shown], axis):
         st.caption(theme.plain(said))

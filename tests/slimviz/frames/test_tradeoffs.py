@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
+from msgspec.structs import replace
 
 from pruning.bert.counts import count_parameters
 from pruning.published import read_published
@@ -73,7 +74,17 @@ def test_zeros_are_counted_by_what_is_not_zero_by_bytes_with_indices_and_by_the_
     assert sparse.cost("parameters") == pytest.approx(0.1)
     assert sparse.cost("bytes") == pytest.approx(0.15)
     assert sparse.cost("flops") == 1
-    assert sparse.cost("ms-32") == 90
+    assert sparse.cost("ms-32") == pytest.approx(90)
+
+
+def test_cells_that_a_slower_hour_timed_are_drawn_at_their_share_of_the_teacher(study: Study) -> None:
+    cells = [cell_result("sst2", method, 0.1) for method in ("slim", "kwon", "random")]
+    slow = tuple(replace(time, median_ms=3 * time.median_ms) for time in cells[1].made.times)
+    cells[1] = replace(cells[1], made=replace(cells[1].made, times=slow))
+    found = {point.name: point for point in points_of({"sst2": study}, cells)}
+    assert found["teacher-swept"].cost("ms-32") == pytest.approx(120)
+    assert found["kwon-10"].cost("ms-32") == pytest.approx(12)
+    assert found["random-10"].cost("ms-1") == found["kwon-10"].cost("ms-1") == pytest.approx(0.6)
 
 
 def test_steps_and_minutes_are_those_of_a_sweep(study: Study, points: dict[str, Point]) -> None:

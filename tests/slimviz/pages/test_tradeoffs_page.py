@@ -92,10 +92,12 @@ def test_rivals_are_compared_but_not_in_milliseconds_of_another_machine(
     (rivals / "sst2" / "magnitude-10.json").write_text("{")
     page = open_page("tradeoffs", small, study="sst2", x="ms-32", a="slim-10", b="kwon-10")
     words = said(page)
-    assert "SST-2 at 10%, by accuracy: the best of smaller matrices is SlimViz at 10%" in words
+    equal = "SST-2 at 10% in the sweep, on one teacher, by accuracy: the best of smaller matrices"
+    assert f"{equal} is Fisher, rearranged, least squares (Kwon et al.) at 10% (0.870, 12.0 ms)" in words
     assert "and the best of zeros is Optimal BERT Surgeon at 10% (0.880, 120 ms)" in words
     assert "come from 2 different measurements and do not compare across them" in words
     assert words.count("the best is") == 2
+    assert "Milliseconds of the sweep: each network was timed in turns with its teacher" in words
     assert "Not all networks have the same teacher (Teacher 0.905 and Teacher of the sweep 0.900)" in words
     assert "Of other methods for SST-2, 1 result is left out" in words
     assert "magnitude-10.json: not a sweep's result" in words
