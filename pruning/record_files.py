@@ -15,11 +15,17 @@ from pruning.records import Record
 R = TypeVar("R", bound=Record)
 
 
-def write_record(path: Path, record: Record) -> None:
-    """Write a record aside and rename it; what has the name is replaced."""
+def write_record(path: Path, record: Record, indent: int = 1) -> None:
+    """Write a record aside and rename it; what has the name is replaced.
+
+    Args:
+        path: of the file.
+        record: to be written.
+        indent: spaces a level; -1 for one line, a quarter shorter.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path.parent), written_aside(path) as aside:
-        aside.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+        aside.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=indent) + b"\n")
 
 
 def read_record(path: Path, kind: type[R], what: str) -> R:

@@ -163,8 +163,8 @@ def path_of(folder: Path, cell: Cell) -> Path:
 
 
 def write_result(folder: Path, result: CellResult) -> None:
-    """Write a result aside and rename it."""
-    write_record(path_of(folder, result.cell), result)
+    """Write a result aside and rename it, on one line: hundreds of them ship."""
+    write_record(path_of(folder, result.cell), result, indent=-1)
 
 
 def read_result(path: Path) -> CellResult:
