@@ -24,6 +24,7 @@ from pruning.errors import StoreError
 from pruning.shipped import shipped
 from pruning.sweep.plan import read_sweep
 from pruning.sweep.result import CellResult, read_results
+from pruning.variants import Variant
 from slimviz import theme
 from slimviz.charts.export import standing_alone, to_svg
 from slimviz.charts.tradeoff_chart import Frames, Sides, tradeoff_chart
@@ -166,12 +167,7 @@ def _words(results: Mapping[str, Sequence[CellResult]], points: Sequence[Point],
     commits = sorted({str(cell.made.commit) for cell in cells})
     tasks = listing([_task_words(name, found) for name, found in results.items()])
     shown = [cell for cell in cells if any(_is_of(cell, point) for point in points)]
-    noted_of: dict[str, list[str]] = {}
-    for cell in shown:
-        if cell.note:
-            noted_of.setdefault(f"{cell.cell.variant} {cell.note}", []).append(get_task(cell.cell.task).title)
-    notes = [note if len(of) == len(results) else f"{note} ({listing(of)})" for note, of in noted_of.items()]
-    noted = f" Out of reach: {'; '.join(notes)}." if notes else ""
+    noted = f" Out of reach: {'; '.join(notes)}." if (notes := _notes(shown, len(results))) else ""
     steps = listing([f"{count:,}" for count in sorted({cell.cell.settings.recover.steps for cell in cells})])
     return (
         f"Means over {tasks}, on the validation split; seed 0.{spread} Kept: of the teacher's metric; bytes: in the "
@@ -182,6 +178,20 @@ def _words(results: Mapping[str, Sequence[CellResult]], points: Sequence[Point],
         f"tasks have it.{noted} `python -m pruning sweep benchmarks/rivals.toml --data glue`, commits "
         f"{listing(commits)}, {listing(days)}, {machines}."
     )
+
+
+def _notes(cells: Iterable[CellResult], tasks: int) -> list[str]:
+    """Which networks are larger than their budget, by the reason; of all tasks, or of those that are named."""
+    tasks_of: dict[str, dict[Variant, list[str]]] = {}
+    for cell in cells:
+        if cell.note:
+            why = cell.note.rpartition(": ")[2]  # how large they are is in the table
+            tasks_of.setdefault(why, {}).setdefault(cell.cell.variant, []).append(get_task(cell.cell.task).title)
+    said = []
+    for why, found in tasks_of.items():
+        names = [f"{variant}{'' if len(of) == tasks else f' of {listing(of)}'}" for variant, of in found.items()]
+        said.append(f"{listing(names)} ({why})")
+    return said
 
 
 def _task_words(name: str, found: Sequence[CellResult]) -> str:

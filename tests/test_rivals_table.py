@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from benchmarks import rivals_table
 from benchmarks.sections import between_markers
@@ -56,6 +57,16 @@ def test_the_picture_is_drawn_of_the_same_points(folder: Path) -> None:
     assert drawn == rivals_table.picture(results)
     assert {"SlimViz", "Optimal BERT Surgeon"} <= set(re.findall(r">([^<>]+)</text>", drawn))
     assert "Kwon" not in drawn
+
+
+def test_networks_that_are_larger_than_their_budget_are_named_by_the_reason(folder: Path) -> None:
+    for task in TASKS:
+        for budget in (0.1, 0.05):
+            fits = task == "cola" and budget == 0.1
+            note = "" if fits else "does not reach its budget (13.1% of all parameters): one layer is left"
+            write_result(folder, replace(cell_result(task, "layers", budget), note=note))
+    text = rivals_table.table_text(rivals_table.results_by_task(folder, TASKS))
+    assert " Out of reach: layers-10 of SST-2, MRPC and STS-B and layers-5 (one layer is left). " in text
 
 
 def test_a_task_counts_once_it_has_three_quarters_of_the_methods_of_the_furthest(tmp_path: Path) -> None:
