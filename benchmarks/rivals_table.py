@@ -29,7 +29,7 @@ from slimviz import theme
 from slimviz.charts.export import standing_alone, to_svg
 from slimviz.charts.tradeoff_chart import Frames, Sides, tradeoff_chart
 from slimviz.frames.axes import AXES, drawable, frontier, place, point_frame, seed_frame
-from slimviz.frames.measured import TEACHER_KEY, Network, Point
+from slimviz.frames.measured import Network, Point
 from slimviz.frames.tradeoffs import points_of
 from slimviz.theme import UNKNOWN, budget_title, kept_text, listing, percent_text, times_text
 
@@ -149,12 +149,7 @@ def _spread(point: Point, measure: str) -> str:
 
 def _speed(cells: Sequence[CellResult], batch: int) -> str:
     """How many times as fast as the teacher, by the kernel that is fastest."""
-    kernels = [{time.kernel for time in cell.made.times} - {TEACHER_KEY} for cell in cells]
-    ratios = [
-        max(ratio for kernel in names if (ratio := cell.speedup(batch, kernel)) is not None)
-        for cell, names in zip(cells, kernels, strict=True)
-    ]
-    return times_text(fmean(ratios))
+    return times_text(fmean(1 / share for cell in cells if (share := cell.share_of_time(batch))))
 
 
 def _words(results: Mapping[str, Sequence[CellResult]], points: Sequence[Point], made: int, total: int) -> str:

@@ -183,7 +183,7 @@ def _swept(result: CellResult, method: Method, teachers: Mapping[tuple[str | Non
     Cells are timed at different hours, in which the machine may be twice as fast, so that only shares compare.
     """
     score, seed, machine = result.score, result.cell.variant.seed, _swept_machine(result)
-    shares = {batch: _share_of_time(result, batch) for batch in BATCHES}
+    shares = {batch: result.share_of_time(batch) for batch in BATCHES}
     times = {batch: share and share * teachers[machine, batch] for batch, share in shares.items()}
     return Network(
         method=method,
@@ -239,13 +239,6 @@ def _swept_scores(score: Score) -> dict[str, float | None]:
         "kept": score.retention,
         "above": score.retention_above_floor,
     }
-
-
-def _share_of_time(result: CellResult, batch: int) -> float | None:
-    """Milliseconds by the kernel that runs a network fastest, which for zeros may be a sparse one, of the teacher's."""
-    found = {time.kernel: time.median_ms for time in result.made.times if time.batch == batch}
-    teacher = found.pop(TEACHER_KEY, None)
-    return min(found.values()) / teacher if teacher and found else None
 
 
 def _swept_machine(result: CellResult) -> str | None:
